@@ -36,6 +36,8 @@ export interface Ident extends Node {
 /** `operand.field`, `operand.?field` (optional), or `has(operand.field)` (testOnly). Dotted names are selects until the checker resolves them. */
 export interface Select extends Node {
   readonly kind: "select";
+  /** Offset of the field's name, for diagnostics. */
+  readonly at: number;
   readonly operand: Expr;
   readonly field: string;
   readonly testOnly: boolean;
@@ -45,6 +47,8 @@ export interface Select extends Node {
 /** A function call. Operators use cel-go's names: `_+_`, `_&&_`, `_?_:_`, `_[_]`, `_[?_]`, `!_`, `-_`, `@in`, `_==_` and so on. `target` is set for receiver style. */
 export interface Call extends Node {
   readonly kind: "call";
+  /** Offset of the operator or of the function's name, for diagnostics. */
+  readonly at: number;
   readonly fn: string;
   readonly target: Expr | null;
   readonly args: readonly Expr[];

@@ -1,0 +1,101 @@
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { type CelDiagnosticCode, celDiagnostic, quoteInput, type Span } from "./diagnostic.ts";
+import type { SourceText } from "./source-text.ts";
+import { TOKEN, type TokenKind, type Tokens } from "./token.ts";
+
+const MAX_NODES = 100_000;
+
+/**
+ * The parser's place in the tokens, the numbers of its nodes, and what it reports. After a syntax error the cursor stands on
+ * the end token, so that every loop of the parser ends.
+ */
+export class TokenCursor {
+  readonly source: SourceText;
+  readonly text: string;
+  readonly kinds: readonly TokenKind[];
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly maxDepth: number;
+  readonly diagnostics: Diagnostic[] = [];
+  hasFailed = false;
+  index = 0;
+  kind: TokenKind;
+  nodeCount = 0;
+
+  constructor(source: SourceText, tokens: Tokens, maxDepth: number) {
+    this.source = source;
+    this.text = source.text;
+    this.kinds = tokens.kinds;
+    this.starts = tokens.starts;
+    this.ends = tokens.ends;
+    this.maxDepth = maxDepth;
+    this.kind = tokens.kinds[0] ?? TOKEN.end;
+  }
+
+  /** Whether the current token is of this kind. */
+  isAt(kind: TokenKind): boolean {
+    return this.kind === kind;
+  }
+
+  nextId(): number {
+    if (this.nodeCount === MAX_NODES) this.fail("CEL_TOO_LARGE", `expression has more than ${MAX_NODES} nodes`, { start: 0, end: 1 });
+    return this.nodeCount++;
+  }
+
+  start(): number {
+    return this.starts[this.index] ?? this.text.length;
+  }
+
+  lastEnd(): number {
+    return this.ends[this.index - 1] ?? 0;
+  }
+
+  currentText(): string {
+    return this.text.slice(this.starts[this.index], this.ends[this.index]);
+  }
+
+  takeText(): string {
+    const text = this.currentText();
+    this.advance();
+    return text;
+  }
+
+  advance(): void {
+    if (this.kind === TOKEN.end) return;
+    this.index++;
+    this.kind = this.kinds[this.index] ?? TOKEN.end;
+  }
+
+  accept(kind: TokenKind): boolean {
+    if (this.kind !== kind) return false;
+    this.advance();
+    return true;
+  }
+
+  expect(kind: TokenKind, what: string): void {
+    if (!this.accept(kind)) this.failUnexpected(what);
+  }
+
+  failUnexpected(expected: string, hint?: string): void {
+    const end = this.ends[this.index] ?? 0;
+    const got = this.kind === TOKEN.end ? "the end of the expression" : quoteInput(this.currentText());
+    this.fail("CEL_SYNTAX", `expected ${expected}, got ${got}`, { start: this.start(), end }, hint);
+  }
+
+  failTooDeep(start: number): void {
+    this.fail("CEL_TOO_LARGE", `expression is nested more than ${this.maxDepth} levels deep`, { start, end: start + 1 });
+  }
+
+  /** Reports an error that makes the rest unreadable. */
+  fail(code: CelDiagnosticCode, message: string, span: Span, hint?: string): void {
+    if (!this.hasFailed) this.report(code, message, span, hint);
+    this.hasFailed = true;
+    this.index = this.kinds.length - 1;
+    this.kind = TOKEN.end;
+  }
+
+  /** Reports an error after which parsing goes on. */
+  report(code: CelDiagnosticCode, message: string, span: Span, hint?: string): void {
+    if (!this.hasFailed) this.diagnostics.push(celDiagnostic(this.source, code, message, span, hint));
+  }
+}
