@@ -1,0 +1,15 @@
+/** MutatingAdmissionPolicyBinding of `admissionregistration.k8s.io` v1, v1beta1 and v1alpha1. */
+import type { Document } from "./document.ts";
+import type { MatchResources } from "./match-resources.ts";
+import type { Metadata } from "./metadata.ts";
+import type { ParamRef } from "./validating-admission-policy-binding.ts";
+
+export interface MutatingAdmissionPolicyBinding {
+  readonly kind: "MutatingAdmissionPolicyBinding";
+  readonly document: Document;
+  readonly metadata: Metadata;
+  readonly policyName: string;
+  readonly paramRef: ParamRef | undefined;
+  /** Narrows the policy's own constraints; undefined adds nothing. */
+  readonly matchResources: MatchResources | undefined;
+}
