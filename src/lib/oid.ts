@@ -1,0 +1,43 @@
+/**
+ * Object identifiers (X.660) between dotted text and DER content octets (X.690 §8.19).
+ * Arcs are unsigned integers below 2^53; at most `MAX_ARCS` of them.
+ */
+
+/** No identifier in use comes near it; a longer one is refused. */
+export const MAX_ARCS = 64;
+
+/** The content octets of a dotted identifier. Throws a RangeError when `dotted` is not one: identifiers come from code, not from input. */
+export function encodeOid(dotted: string): Uint8Array {
+  const [first = 0, second = 0, ...rest] = dotted.split(".").map(Number);
+  const arcs = [first * 40 + second, ...rest];
+  const isOid =
+    /^[012](\.\d+)+$/.test(dotted) && (first === 2 || second < 40) && arcs.length < MAX_ARCS && arcs.every(Number.isSafeInteger);
+  if (!isOid) throw new RangeError(`expected an object identifier, got \`${dotted}\``);
+  const octets: number[] = [];
+  for (const arc of arcs) {
+    const septets = [arc % 128];
+    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) septets.unshift((left % 128) | 0x80);
+    octets.push(...septets);
+  }
+  return Uint8Array.from(octets);
+}
+
+/** The dotted text of content octets, or undefined when they are not the one canonical encoding of an identifier within the limits. */
+export function decodeOid(content: Uint8Array): string | undefined {
+  const arcs: number[] = [];
+  let arc = 0;
+  let isInside = false;
+  for (const octet of content) {
+    if (!isInside && octet === 0x80) return undefined;
+    arc = arc * 128 + (octet & 0x7f);
+    if (!Number.isSafeInteger(arc)) return undefined;
+    isInside = octet >= 0x80;
+    if (isInside) continue;
+    arcs.push(arc);
+    arc = 0;
+  }
+  const [head, ...rest] = arcs;
+  if (isInside || head === undefined || arcs.length >= MAX_ARCS) return undefined;
+  const first = Math.min(2, Math.floor(head / 40));
+  return [first, head - first * 40, ...rest].join(".");
+}
