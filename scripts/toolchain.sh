@@ -31,8 +31,8 @@ npm_ci() {
   shift
   command -v npm >/dev/null || die 'npm is not installed, and something has to be downloaded' \
     'install Node.js 24.15 or newer with npm, for example from https://nodejs.org'
-  if ! said=$(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retry-maxtimeout=5000 "$@" 2>&1); then
-    printf '%s\n' "$said" | grep '^npm error' | grep -v 'complete log' | head -n 12 >&2
+  if ! said=$(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 "$@" 2>&1); then
+    printf '%s\n' "$said" | grep '^npm error' | grep -v -e 'complete log' -e '^npm error  ' | head -n 6 >&2
     die "npm could not install into $folder" 'the npm registry must be reachable once; behind a proxy set HTTPS_PROXY, then run the same command again'
   fi
 }
@@ -55,8 +55,8 @@ prepare() {
   if ! find_node; then
     printf 'vigil: installing Node.js 24 into toolchain/ (once)\n' >&2
     npm_ci "$root/toolchain"
-    find_node && "$node" --version >/dev/null 2>&1 ||
-      die "no Node.js 24.15 or newer for $(uname -s) $(uname -m)" 'install one so that `node` on PATH is new enough'
+    find_node && fits "$node" || die "npm has no Node.js 24 for this machine ($(uname -sm)), or its registry cannot be reached" \
+      'install Node.js 24.15 or newer so that `node` on PATH finds it; behind a proxy set HTTPS_PROXY'
   fi
   if ! installed "$1"; then
     printf 'vigil: installing the dependencies (once)\n' >&2
