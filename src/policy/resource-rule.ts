@@ -39,14 +39,13 @@ export function ruleCovers(rule: ResourceRule, shape: RequestShape, resource: Gr
 
 const holds = (list: readonly string[], item: string): boolean => list.includes("*") || list.includes(item);
 
-/** `pods`, `pods/status`, `pods/*`, `*/ scale`, ` *
-  ` (no subresources), ` /*`. */ *
-  function coversResource(pattern: string, resource: string, subResource: string): boolean {
-    const slash = pattern.indexOf("/");
-    const main = slash === -1 ? pattern : pattern.slice(0, slash);
-    const sub = slash === -1 ? "" : pattern.slice(slash + 1);
-    return (main === "*" || main === resource) && (sub === "*" || sub === subResource);
-  };
+// A pattern is `pods`, `pods/status`, or has a wildcard on either side of the slash; `*` alone does not reach subresources.
+function coversResource(pattern: string, resource: string, subResource: string): boolean {
+  const slash = pattern.indexOf("/");
+  const main = slash === -1 ? pattern : pattern.slice(0, slash);
+  const sub = slash === -1 ? "" : pattern.slice(slash + 1);
+  return (main === "*" || main === resource) && (sub === "*" || sub === subResource);
+}
 
 /** Whether the rule is about an object of that name. A name that the server has yet to generate matches by its prefix. */
 export function ruleNames(rule: ResourceRule, review: Review): boolean {

@@ -27,4 +27,6 @@ export interface Schema {
   readonly items?: Schema;
   readonly additionalProperties?: Schema;
   readonly enum?: readonly string[];
+  /** The value that an absent field counts as; kept for the keys of `map` lists (`protocol: TCP`), which merging compares. */
+  readonly default?: string;
 }
