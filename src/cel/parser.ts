@@ -5,6 +5,7 @@ import { celDiagnostic, quoteInput } from "./diagnostic.ts";
 import { tokenize } from "./lexer.ts";
 import { parseBytes, parseInt64, parseString, parseUint64 } from "./literal.ts";
 import { expandMacro, type MacroContext } from "./macro.ts";
+import { qualifiedName } from "./qualified-name.ts";
 import type { SourceText } from "./source-text.ts";
 import { operatorFunction, operatorPrecedence, RESERVED_WORDS, TOKEN, type TokenKind, type Tokens } from "./token.ts";
 import { TokenCursor } from "./token-cursor.ts";
@@ -172,7 +173,7 @@ class Parser extends TokenCursor {
         expr = this.parseIndex(expr, start);
       } else if (this.kind === TOKEN.leftBrace && isName) {
         isName = false;
-        expr = this.parseStruct(dottedName(expr), start);
+        expr = this.parseStruct(qualifiedName(expr) ?? "", start);
       } else {
         return expr;
       }
@@ -389,9 +390,4 @@ class Parser extends TokenCursor {
     this.height = childHeight + 1;
     if (this.height > this.maxDepth) this.failTooDeep(start);
   }
-}
-
-function dottedName(expr: Expr): string {
-  if (expr.kind === "select") return `${dottedName(expr.operand)}.${expr.field}`;
-  return expr.kind === "ident" ? expr.name : "";
 }

@@ -46,6 +46,60 @@ export const objectType = (name: string): CelType => ({ kind: "object", name });
 export const optionalType = (of: CelType): CelType => opaqueType("optional_type", of);
 export const typeParam = (name: string): CelType => ({ kind: "param", name });
 
+/** Whether two types are the same, by structure; object and opaque types by name. */
+export function sameType(a: CelType, b: CelType): boolean {
+  if (a === b) return true;
+  switch (a.kind) {
+    case "list":
+      return b.kind === "list" && sameType(a.element, b.element);
+    case "map":
+      return b.kind === "map" && sameType(a.key, b.key) && sameType(a.value, b.value);
+    case "opaque":
+      return b.kind === "opaque" && a.name === b.name && sameTypes(a.parameters, b.parameters);
+    case "object":
+    case "param":
+      return a.kind === b.kind && a.name === b.name;
+    case "wrapper":
+      return b.kind === "wrapper" && sameType(a.of, b.of);
+    case "type":
+      return b.kind === "type" && (a.of === null || b.of === null ? a.of === b.of : sameType(a.of, b.of));
+    default:
+      return a.kind === b.kind;
+  }
+}
+
+const sameTypes = (a: readonly CelType[], b: readonly CelType[]): boolean =>
+  a.length === b.length && a.every((type, index) => sameType(type, b[index] ?? ERROR));
+
+/** Names of the type parameters in these types, each once. */
+export function typeParametersOf(types: readonly CelType[]): readonly string[] {
+  const names = new Set<string>();
+  const visit = (type: CelType): void => {
+    if (type.kind === "param") names.add(type.name);
+    else for (const part of partsOf(type)) visit(part);
+  };
+  for (const type of types) visit(type);
+  return [...names];
+}
+
+/** The types that a type is made of: element, key and value, parameters. */
+export function partsOf(type: CelType): readonly CelType[] {
+  switch (type.kind) {
+    case "list":
+      return [type.element];
+    case "map":
+      return [type.key, type.value];
+    case "opaque":
+      return type.parameters;
+    case "wrapper":
+      return [type.of];
+    case "type":
+      return type.of === null ? [] : [type.of];
+    default:
+      return [];
+  }
+}
+
 /** One field of an object type. `jsonName` is the key in the value when it differs from the escaped CEL name. */
 export interface FieldType {
   readonly type: CelType;

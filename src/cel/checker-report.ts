@@ -1,0 +1,116 @@
+import { type Diagnostic, sortDiagnostics } from "../lib/diagnostic.ts";
+import { closestName } from "../lib/suggestion.ts";
+import type { Call, Comprehension, Expr, Ident, Select, StructExpr } from "./ast.ts";
+import type { Declarations, FunctionSignatures } from "./declarations.ts";
+import { type CelDiagnosticCode, celDiagnostic, quoteInput, type Span } from "./diagnostic.ts";
+import { macroUsage } from "./macro.ts";
+import { describeCandidates, formatOperation } from "./overload-resolution.ts";
+import type { SourceText } from "./source-text.ts";
+import { type CelType, formatType } from "./type.ts";
+
+/** What the checker finds wrong, in words. */
+export class CheckerReport {
+  readonly diagnostics: Diagnostic[] = [];
+  readonly #source: SourceText;
+  readonly #scope: Declarations;
+
+  constructor(source: SourceText, scope: Declarations) {
+    this.#source = source;
+    this.#scope = scope;
+  }
+
+  sorted(): readonly Diagnostic[] {
+    return sortDiagnostics(this.diagnostics);
+  }
+
+  undeclaredVariable(expr: Ident, localNames: readonly string[]): void {
+    const declared = [...this.#scope.identifiers].map((identifier) => identifier.name);
+    const suggestion = closestName(expr.name, [...localNames, ...declared]);
+    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}${this.#container()}`, expr, didYouMean(suggestion));
+  }
+
+  unknownFunction(expr: Call, name: string): void {
+    const span = { start: expr.at, end: expr.at + expr.fn.length };
+    this.#add("CEL_UNKNOWN_FUNCTION", `unknown function ${quoteInput(name)}${this.#container()}`, span, this.#functionHint(expr, name));
+  }
+
+  noMatchingOverload(expr: Call, declared: FunctionSignatures, argumentTypes: readonly CelType[], isMember: boolean): void {
+    const types = argumentTypes.map(formatType);
+    const span = { start: expr.at, end: expr.at + nameLength(expr) };
+    const operation = formatOperation(declared.name, types);
+    const call = isMember ? `${types[0]}.${declared.name}(${types.slice(1).join(", ")})` : `${declared.name}(${types.join(", ")})`;
+    const hint = `expected ${describeCandidates(declared, argumentTypes.length, isMember)}`;
+    this.#add("CEL_NO_MATCHING_OVERLOAD", `no matching overload for \`${operation ?? call}\``, span, hint);
+  }
+
+  unknownField(typeName: string, field: string, known: Iterable<string>, span: Span): void {
+    const names = [...known];
+    const suggestion = didYouMean(closestName(field, names)) ?? listOf(names);
+    this.#add("CEL_UNKNOWN_FIELD", `unknown field ${quoteInput(field)} of \`${typeName}\``, span, suggestion);
+  }
+
+  unknownType(typeName: string, span: Span): void {
+    this.#add("CEL_UNKNOWN_TYPE", `unknown type ${quoteInput(typeName)}`, span);
+  }
+
+  /** A struct literal of a type that is unknown, or that has no fields. */
+  notStruct(expr: StructExpr, type: CelType | undefined): void {
+    const span = { start: expr.start, end: expr.start + expr.typeName.length };
+    if (type === undefined) this.#add("CEL_UNKNOWN_TYPE", `unknown type ${quoteInput(expr.typeName)}${this.#container()}`, span);
+    else this.#add("CEL_NO_FIELDS", `type ${quoteInput(expr.typeName)} has no fields`, span);
+  }
+
+  fieldMismatch(field: string, expected: CelType, actual: CelType, value: Expr): void {
+    const message = `field ${quoteInput(field)} expects \`${formatType(expected)}\`, got \`${formatType(actual)}\``;
+    this.#add("CEL_TYPE_MISMATCH", message, value);
+  }
+
+  noFields(expr: Select, type: CelType): void {
+    const message = `a value of type \`${formatType(type)}\` has no field ${quoteInput(expr.field)}`;
+    const isFunction = this.#scope.findFunction(expr.field) !== undefined;
+    this.#add("CEL_NO_FIELDS", message, { start: expr.at, end: expr.end }, isFunction ? `did you mean \`${expr.field}()\`?` : undefined);
+  }
+
+  notIterable(expr: Comprehension, type: CelType): void {
+    const message = `\`${expr.macro}\` cannot iterate over \`${formatType(type)}\`, expected a list or a map`;
+    this.#add("CEL_NOT_ITERABLE", message, expr.range);
+  }
+
+  mismatch(expr: Expr, expected: string, actual: CelType): void {
+    this.#add("CEL_TYPE_MISMATCH", `expected ${expected}, got \`${formatType(actual)}\``, expr);
+  }
+
+  #functionHint(expr: Call, name: string): string | undefined {
+    const usage = macroUsage(expr.fn);
+    if (usage !== undefined) return `write \`${usage}\``;
+    const known = [...this.#scope.functions].map((declared) => declared.name);
+    const closest = closestName(name, known);
+    if (closest !== undefined) return didYouMean(closest);
+    const namespaced = known.find((candidate) => candidate.endsWith(`.${name}`));
+    return didYouMean(namespaced);
+  }
+
+  #container(): string {
+    return this.#scope.container === "" ? "" : ` in container \`${this.#scope.container}\``;
+  }
+
+  #add(code: CelDiagnosticCode, message: string, span: Span, hint?: string): void {
+    this.diagnostics.push(celDiagnostic(this.#source, code, message, span, hint));
+  }
+}
+
+const didYouMean = (name: string | undefined): string | undefined => (name === undefined ? undefined : `did you mean \`${name}\`?`);
+
+const MAX_LISTED_FIELDS = 8;
+
+function listOf(names: readonly string[]): string | undefined {
+  if (names.length === 0 || names.length > MAX_LISTED_FIELDS) return undefined;
+  return `its fields are ${names.map((name) => `\`${name}\``).join(", ")}`;
+}
+
+/** How many characters name the operator or function at `expr.at`. */
+function nameLength({ fn }: Call): number {
+  if (fn === "@in") return 2;
+  if (fn.startsWith("_[") || fn === "_?_:_" || fn === "!_" || fn === "-_") return 1;
+  return fn.startsWith("_") && fn.endsWith("_") ? fn.length - 2 : fn.length;
+}
