@@ -1,0 +1,45 @@
+/**
+ * An event on one line for people:
+ *
+ *     12:04:33.002  DENY   create Pod shop/debug  pod-security-restricted  runs as root (containers[0])  admission  41 µs
+ */
+import type { VigilEvent } from "./event.ts";
+
+/** The columns of the line, so that a terminal can align and colour them. The first is local time. */
+export function compactColumns(event: VigilEvent): readonly string[] {
+  const time = localTime(event.timeNs);
+  switch (event.kind) {
+    case "decision":
+      return [
+        time,
+        event.verdict.toUpperCase() + (event.mode === "dry-run" ? " (dry run)" : ""),
+        `${event.action} ${event.object}`,
+        event.policy,
+        oneLine(event.message),
+        event.point,
+        formatMicros(event.latencyUs),
+      ];
+    case "action":
+      return [time, event.outcome.toUpperCase(), `${event.action} ${event.object}`, event.producer, oneLine(event.message)];
+    case "gap":
+      return [time, "GAP", `${event.count} events lost`, event.producer, `${event.reason}, seq ${event.fromSeq} to ${event.toSeq}`];
+    default:
+      return event satisfies never;
+  }
+}
+
+export const compactLine = (event: VigilEvent): string => compactColumns(event).join("  ").trimEnd();
+
+function localTime(timeNs: bigint): string {
+  const date = new Date(Number(timeNs / 1_000_000n));
+  const two = (n: number): string => String(n).padStart(2, "0");
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+function formatMicros(us: number): string {
+  return us < 1000 ? `${us < 10 ? us.toFixed(1) : Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`;
+}
+
+// UNTRUSTED: messages carry names from requests. Control characters would let them forge lines or drive the terminal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");

@@ -1,0 +1,65 @@
+/** Numbers and stamps events: every event of one process goes through one producer. */
+import type { ActionEvent, DecisionEvent, GapEvent, VigilEvent } from "./event.ts";
+import { uuidV7 } from "./uuid-v7.ts";
+
+/** What a producer adds to the fields of an event. */
+type Stamped = "v" | "id" | "timeNs" | "node" | "bootId" | "producer" | "seq" | "kind" | "tenant";
+export type DecisionFields = Omit<DecisionEvent, Stamped> & { readonly tenant?: string };
+export type ActionFields = Omit<ActionEvent, Stamped> & { readonly tenant?: string };
+export type GapFields = Omit<GapEvent, Stamped>;
+
+export interface ProducerOptions {
+  /** `component@version`. */
+  readonly producer: string;
+  readonly node: string;
+  /** Differs for every start of the process, so that (bootId, seq) is unique. */
+  readonly bootId: string;
+  /** Default "default". */
+  readonly tenant?: string;
+  /** Milliseconds since the epoch, fractions allowed. */
+  readonly clock: () => number;
+  /** Fills the array with randomness. */
+  readonly random: (target: Uint8Array) => void;
+}
+
+export class EventProducer {
+  readonly #options: ProducerOptions;
+  readonly #random = new Uint8Array(10);
+  #seq = 0;
+
+  constructor(options: ProducerOptions) {
+    this.#options = options;
+  }
+
+  decision(fields: DecisionFields): DecisionEvent {
+    return { ...this.#stamp(), kind: "decision", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  action(fields: ActionFields): ActionEvent {
+    return { ...this.#stamp(), kind: "action", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  gap(fields: GapFields): GapEvent {
+    return { ...this.#stamp(), kind: "gap", ...fields, tenant: this.#tenant(undefined) };
+  }
+
+  #tenant(tenant: string | undefined): string {
+    return tenant ?? this.#options.tenant ?? "default";
+  }
+
+  #stamp(): Pick<VigilEvent, "v" | "id" | "timeNs" | "node" | "bootId" | "producer" | "seq"> {
+    const { producer, node, bootId, clock, random } = this.#options;
+    const nowMs = clock();
+    random(this.#random);
+    this.#seq += 1;
+    return {
+      v: 1,
+      id: uuidV7(Math.floor(nowMs), this.#random),
+      timeNs: BigInt(Math.round(nowMs * 1e3)) * 1000n,
+      node,
+      bootId,
+      producer,
+      seq: this.#seq,
+    };
+  }
+}
