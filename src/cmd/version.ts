@@ -1,0 +1,12 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder that holds package.json, packs/ and examples/: the checkout, or the installed package. */
+export const PACKAGE_ROOT: string = join(dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** The version of this Vigil, from its package.json. */
+export function readVersion(): string {
+  const { version }: { version?: unknown } = JSON.parse(readFileSync(join(PACKAGE_ROOT, "package.json"), "utf8"));
+  return String(version);
+}
