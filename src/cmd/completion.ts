@@ -41,7 +41,7 @@ function bashScript(catalogue: readonly Command[]): string {
     Object.entries(flags).flatMap(([name, flag]) => {
       if (flag.kind === "boolean") return [];
       const words = takesChoice(flag) ? flag.choices : [];
-      return flagWords(name, flag).map((word) => line(`" ${path} "*" ${word} "`, words));
+      return flagWords(name, flag).map((word) => line(`" ${path} "*"${word} "`, words));
     }),
   );
   const flags = commands.map(({ path, flags }) => line(`" ${path} "*`, [...Object.keys(flags).map((name) => `--${name}`), "--help"]));
