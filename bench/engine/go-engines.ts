@@ -32,11 +32,10 @@ export class GoEngines {
   }
 
   #ask(request: object): Promise<Record<string, unknown>> {
-    return new Promise((resolve, reject) => {
-      this.#answers.push((line) => resolve(JSON.parse(line)));
-      this.#child.once("error", reject);
-      this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
-    });
+    const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
+    this.#answers.push((line) => resolve(JSON.parse(line)));
+    this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
+    return promise;
   }
 
   async load(inputs: readonly object[], cases: readonly Case[]): Promise<void> {
