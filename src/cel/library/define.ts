@@ -2,13 +2,17 @@
  * The words in which the libraries are written: parameters that know the TypeScript type of their values, and overloads
  * made from them.
  */
+
 import type { CallCost, FunctionDeclaration, Overload } from "../declaration.ts";
+import type { Double } from "../runtime/double.ts";
+import type { Int } from "../runtime/int64.ts";
+import type { PlainMap } from "../runtime/map.ts";
 import { BOOL, BYTES, type CelType, DOUBLE, DURATION, DYN, INT, listType, mapType, STRING, TIMESTAMP, typeParam, UINT } from "../type.ts";
 import {
-  type CelDouble,
   type CelDuration,
   CelError,
   type CelErrorCode,
+  type CelMap,
   type CelOpaque,
   type CelTimestamp,
   type CelUint,
@@ -22,10 +26,8 @@ export interface Parameter<V> {
   readonly holds?: V;
 }
 
-export type Int = number | bigint;
-export type Double = number | CelDouble;
 /** A map: a plain object for string keys, a `CelMap` otherwise. */
-export type MapValue = Exclude<CelValue, null | boolean | number | bigint | string | readonly CelValue[]>;
+export type MapValue = PlainMap | CelMap;
 
 export const bool: Parameter<boolean> = { type: BOOL };
 export const int: Parameter<Int> = { type: INT };
