@@ -312,7 +312,7 @@ class Checker {
   }
 
   typeOfOptMap(expr: OptMap): CelType {
-    const target = this.check(expr.target);
+    const target = this.renew(this.check(expr.target));
     const element = this.unification.freshVariable();
     const macro = expr.flat ? "optFlatMap" : "optMap";
     if (!this.unification.isAssignable(target, optionalType(element))) {
@@ -324,6 +324,12 @@ class Checker {
       this.mismatch(expr.body, "an optional value as the result of `optFlatMap`", body);
     }
     return body;
+  }
+
+  /** The type with fresh variables: cel-go copies the target of `optMap`, so that the use of the one tells nothing about the other. */
+  renew(type: CelType): CelType {
+    const resolved = this.unification.resolve(type);
+    return this.unification.instantiator(typeParametersOf([resolved]))(resolved);
   }
 
   /** A slot may read the slots before it. They are dyn, as in cel-go. */

@@ -148,8 +148,8 @@ class Parser extends TokenCursor {
       this.advance();
       count++;
     }
-    if (operator === TOKEN.minus && count === 1 && (this.kind === TOKEN.int || this.kind === TOKEN.double)) return this.parseMember(true);
-    const operand = this.parseMember(false);
+    if (operator === TOKEN.minus && count === 1 && isNumber(this.kind)) return this.parseMember(true);
+    const operand = this.parseMember(this.isAt(TOKEN.minus) && isNumber(this.kinds[this.index + 1]) && this.accept(TOKEN.minus));
     if (count % 2 === 0) return operand;
     this.grow(this.height, start);
     const fn = operator === TOKEN.not ? "!_" : "-_";
@@ -391,3 +391,5 @@ class Parser extends TokenCursor {
     if (this.height > this.maxDepth) this.failTooDeep(start);
   }
 }
+
+const isNumber = (kind: TokenKind | undefined): boolean => kind === TOKEN.int || kind === TOKEN.double;
