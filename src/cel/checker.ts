@@ -8,7 +8,22 @@ import type { Span } from "./diagnostic.ts";
 import { resolveOverloads } from "./overload-resolution.ts";
 import type { ParsedExpression } from "./parser.ts";
 import { firstWord, qualifiedName, rootName } from "./qualified-name.ts";
-import { BOOL, BYTES, type CelType, DOUBLE, DYN, ERROR, INT, listType, mapType, NULL, optionalType, STRING, UINT } from "./type.ts";
+import {
+  BOOL,
+  BYTES,
+  type CelType,
+  DOUBLE,
+  DYN,
+  ERROR,
+  INT,
+  listType,
+  mapType,
+  NULL,
+  optionalType,
+  STRING,
+  typeParametersOf,
+  UINT,
+} from "./type.ts";
 import { mostGeneral, Unification } from "./unification.ts";
 
 export type { CheckedExpression, Reference } from "./checked-expression.ts";
