@@ -29,8 +29,11 @@ function isZero(value: CelValue): boolean {
 }
 
 /** `optional.value()`. */
-const valueOf = (optional: CelOptional): CelValue =>
+const valueIn = (optional: CelOptional): CelValue =>
   optional.hasValue ? optional.value : new CelError("CEL_NONE_DEREFERENCE", "optional.none() has no value");
+
+/** Back ends know whether presence is strict; called through here, it is. */
+const optionalLookUp = (container: CelValue, key: CelValue): CelValue => lookUpOptional(container, key, true);
 
 function unwrap(optionals: readonly CelOptional[]): CelValue {
   const values: CelValue[] = [];
@@ -53,7 +56,7 @@ const functions: readonly FunctionDeclaration[] = [
     "The optional value without a value.",
     func("optional_none", [], optionalResult, () => NONE),
   ),
-  declare("value", "The value of an optional; an error when it has none.", method("optional_value", [optionalV], resultV, valueOf)),
+  declare("value", "The value of an optional; an error when it has none.", method("optional_value", [optionalV], resultV, valueIn)),
   declare(
     "hasValue",
     "Whether an optional has a value.",
@@ -73,15 +76,15 @@ const functions: readonly FunctionDeclaration[] = [
   declare(
     "_?._",
     "The field as an optional: none when it is not there.",
-    func("select_optional_field", [dyn, string], optionalResult, lookUpOptional),
+    func("select_optional_field", [dyn, string], optionalResult, optionalLookUp),
   ),
   declare(
     "_[?_]",
     "The element or entry as an optional: none when it is not there.",
-    func("list_optindex_optional_int", [list(V), int], optionalResult, lookUpOptional),
-    func("optional_list_optindex_optional_int", [optionalOf(list(V)), int], optionalResult, lookUpOptional),
-    func("map_optindex_optional_value", [map(K, V), K], optionalResult, lookUpOptional),
-    func("optional_map_optindex_optional_value", [optionalOf(map(K, V)), K], optionalResult, lookUpOptional),
+    func("list_optindex_optional_int", [list(V), int], optionalResult, optionalLookUp),
+    func("optional_list_optindex_optional_int", [optionalOf(list(V)), int], optionalResult, optionalLookUp),
+    func("map_optindex_optional_value", [map(K, V), K], optionalResult, optionalLookUp),
+    func("optional_map_optindex_optional_value", [optionalOf(map(K, V)), K], optionalResult, optionalLookUp),
   ),
   declare(
     "_[_]",

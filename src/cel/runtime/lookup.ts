@@ -11,12 +11,12 @@ import { typeOf } from "./type-of.ts";
 
 /** `container.key` or `container[key]`; the error when there is no such entry. */
 export function lookUp(container: CelValue, key: CelValue): CelValue {
-  if (container instanceof CelOptional) return lookUpOptional(container, key);
+  if (container instanceof CelOptional) return lookUpOptional(container, key, true);
   return find(container, key) ?? missing(container, key);
 }
 
 /** `container.?key` or `container[?key]`: always an optional value, or an error. */
-export function lookUpOptional(container: CelValue, key: CelValue, isStrict: boolean = true): CelValue {
+export function lookUpOptional(container: CelValue, key: CelValue, isStrict: boolean): CelValue {
   const found = findPresent(container, key, isStrict);
   if (found === undefined) return NONE;
   return found instanceof CelError ? found : new CelOptional(true, found);
