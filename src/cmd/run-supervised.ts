@@ -1,0 +1,47 @@
+/** The other end of the supervisor: what a process does with the messages that it gets. */
+import { messageOf, VigilError } from "../lib/error.ts";
+import type { JsonValue } from "../lib/json.ts";
+import type { FromProcess, ProcessStatus, ReadyReport, ToProcess } from "./process-message.ts";
+
+export interface Running {
+  readonly report: ReadyReport;
+  /** Finishes what has begun; what is not finished after `withinMs` is given up. */
+  drain(withinMs: number): Promise<void>;
+  /** The state of all processes has changed. */
+  onProcesses?(processes: readonly ProcessStatus[]): void;
+}
+
+/**
+ * Runs a process under the supervisor: `start` gets the settings, and what it throws is why the process cannot run. Without its
+ * supervisor the process drains and ends. SIGINT is left to the supervisor, since a terminal sends it to both.
+ */
+export function runSupervised(start: (settings: JsonValue) => Promise<Running>, orphanDrainMs: number = 10_000): void {
+  let running: Running | undefined;
+  const say = (message: FromProcess): void => void process.send?.(message);
+  const end = (withinMs: number): void => {
+    setTimeout(() => process.exit(1), withinMs).unref();
+    Promise.resolve(running?.drain(withinMs)).then(
+      () => process.exit(0),
+      (error) => {
+        process.stderr.write(`error: could not end in order: ${messageOf(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGINT", () => {});
+  process.once("SIGTERM", () => end(orphanDrainMs));
+  process.once("disconnect", () => end(orphanDrainMs));
+  process.on("message", async (message: ToProcess) => {
+    if (message.kind === "drain") return end(message.withinMs);
+    if (message.kind === "processes") return running?.onProcesses?.(message.processes);
+    try {
+      running = await start(message.settings);
+      say({ kind: "ready", report: running.report });
+    } catch (error) {
+      if (!(error instanceof VigilError)) throw error;
+      const { code, hint } = error;
+      say({ kind: "refused", code, message: error.message, ...(hint === undefined ? {} : { hint }) });
+      process.disconnect();
+    }
+  });
+}
