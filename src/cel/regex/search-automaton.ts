@@ -1,0 +1,249 @@
+/**
+ * Searches by a deterministic automaton that is built while it runs: each state is a set of instructions of the program, each
+ * transition is found once and then read from a table. A text costs at most one transition to be found per character,
+ * whatever the pattern; when the table outgrows its limit, it is emptied and the search goes on.
+ */
+import { type CharClasses, charClassesOf, classOf } from "./char-classes.ts";
+import { contains, WORD_CHAR } from "./char-set.ts";
+import { ASSERTION } from "./pattern.ts";
+import { compileProgram, OP, type Program } from "./program.ts";
+import type { SearchForm } from "./search-form.ts";
+
+/** Of the table and the states of one automaton; at least one state is always kept. */
+const MAX_STATE_BYTES = 256 * 1024;
+
+/** Marks of visits are kept in 32 bits. */
+const MAX_VISIT = 0x7fffffff;
+
+const UNKNOWN = -1;
+const DEAD = -2;
+const MATCHED = -3;
+
+/** What is known of the position before the next character, as bits. */
+const AT_BEGINNING = 1;
+const AFTER_NEWLINE = 2;
+const AFTER_WORD = 4;
+
+interface State {
+  /** Instructions that wait for a character: sets, and assertions that look at what follows. Ascending. */
+  readonly waiting: Uint16Array;
+  /** The bits above; 0 where no waiting assertion can ask for them. */
+  readonly before: number;
+}
+
+export class SearchAutomaton {
+  /** How much was done: characters read and instructions visited. For tests of growth. */
+  steps: number = 0;
+
+  readonly #program: Program;
+  readonly #prefix: string;
+  readonly #classes: CharClasses;
+  /** Columns of the table: the classes, and one for the end of the text. */
+  readonly #width: number;
+  /** Cell `state + class` holds the next state (a multiple of the width), or one of the negative numbers above. */
+  #table: Int32Array;
+  #states: State[] = [];
+  #stateByKey = new Map<string, number>();
+  /** By what stands before the start; UNKNOWN where not yet made. */
+  readonly #startStates = new Int32Array(AFTER_WORD + 1).fill(UNKNOWN);
+  #stateBytes = 0;
+
+  /** Instructions reached in the current transition, and marks of those visited. */
+  #reached: number[] = [];
+  #isMatched = false;
+  readonly #visited: Uint32Array;
+  #visit = 0;
+  readonly #stack: number[] = [];
+
+  constructor({ pattern, isAnchored, prefix }: SearchForm) {
+    const program = compileProgram(pattern, isAnchored ? "anchored" : "search");
+    this.#program = program;
+    this.#prefix = prefix;
+    this.#classes = charClassesOf(program);
+    this.#width = this.#classes.count + 1;
+    this.#table = new Int32Array(4 * this.#width).fill(UNKNOWN);
+    this.#visited = new Uint32Array(program.ops.length);
+  }
+
+  /** Whether a match begins at `from` or later. */
+  search(text: string, from: number): boolean {
+    const start = this.#prefix === "" ? from : text.indexOf(this.#prefix, from);
+    if (start < 0) return false;
+    let state = start === 0 ? (this.#startStates[AT_BEGINNING] ?? UNKNOWN) : UNKNOWN;
+    if (state === UNKNOWN) state = this.#startState(text, start);
+    if (state < 0) return state === MATCHED;
+    const ascii = this.#classes.ascii;
+    let table = this.#table;
+    for (let i = start; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      let charClass = 0;
+      if (unit < 128) charClass = ascii[unit] ?? 0;
+      else {
+        const codePoint = text.codePointAt(i) ?? unit;
+        charClass = classOf(this.#classes, codePoint);
+        if (codePoint > 0xffff) i++;
+      }
+      let next = table[state + charClass] ?? DEAD;
+      if (next < 0) {
+        if (next === UNKNOWN) {
+          next = this.#transition(state, charClass);
+          table = this.#table;
+        }
+        if (next < 0) {
+          this.steps += i - start;
+          return next === MATCHED;
+        }
+      }
+      state = next;
+    }
+    this.steps += text.length - start;
+    const end = this.#classes.count;
+    const last = table[state + end] ?? DEAD;
+    return (last === UNKNOWN ? this.#transition(state, end) : last) === MATCHED;
+  }
+
+  #startState(text: string, from: number): number {
+    const before = from === 0 ? AT_BEGINNING : this.#bitsAfter(text.charCodeAt(from - 1));
+    const known = this.#startStates[before] ?? UNKNOWN;
+    if (known !== UNKNOWN) return known;
+    this.#begin();
+    this.#follow(this.#program.start, before, -1);
+    const start = this.#stateOf(before);
+    this.#startStates[before] = start;
+    return start;
+  }
+
+  /** Finds and records where `state` goes with a character of `charClass`. */
+  #transition(from: number, charClass: number): number {
+    const state = this.#states[from / this.#width];
+    if (state === undefined) return DEAD;
+    const next = this.#nextState(state, charClass);
+    // The table may have been emptied meanwhile; then there is no row to write to.
+    if (this.#states[from / this.#width] === state) this.#table[from + charClass] = next;
+    return next;
+  }
+
+  #nextState({ waiting, before }: State, charClass: number): number {
+    const { ops, nexts, operands, sets } = this.#program;
+    this.#begin();
+    for (const pc of waiting) this.#follow(pc, before, charClass);
+    if (this.#isMatched) return MATCHED;
+    if (charClass === this.#classes.count) return DEAD;
+    const sources = this.#reached;
+    const codePoint = this.#classes.representatives[charClass] ?? 0;
+    const after = this.#bitsAfter(codePoint);
+    this.#begin();
+    for (const pc of sources) {
+      const set = sets[operands[pc] ?? 0];
+      if (ops[pc] === OP.set && set !== undefined && contains(set, codePoint)) this.#follow(nexts[pc] ?? 0, after, -1);
+    }
+    this.steps += sources.length;
+    return this.#stateOf(after);
+  }
+
+  #begin(): void {
+    this.#reached = [];
+    this.#isMatched = false;
+    if (++this.#visit <= MAX_VISIT) return;
+    this.#visited.fill(0);
+    this.#visit = 1;
+  }
+
+  /**
+   * Adds what is reached from `start` without a character to `#reached`. `following` is the class of the next character, or
+   * -1 while it is not known: assertions that depend on it then wait.
+   */
+  #follow(start: number, before: number, following: number): void {
+    const { ops, nexts, operands } = this.#program;
+    const stack = this.#stack;
+    stack.push(start);
+    for (let pc = stack.pop(); pc !== undefined; pc = stack.pop()) {
+      if (this.#visited[pc] === this.#visit) continue;
+      this.#visited[pc] = this.#visit;
+      this.steps++;
+      const operand = operands[pc] ?? 0;
+      const next = nexts[pc] ?? 0;
+      switch (ops[pc]) {
+        case OP.match:
+          this.#isMatched = true;
+          break;
+        case OP.split:
+          stack.push(operand, next);
+          break;
+        case OP.save:
+          stack.push(next);
+          break;
+        case OP.set:
+          this.#reached.push(pc);
+          break;
+        default:
+          if (operand >= ASSERTION.endText && following < 0) this.#reached.push(pc);
+          else if (this.#holds(operand, before, following)) stack.push(next);
+      }
+    }
+  }
+
+  #holds(assertion: number, before: number, following: number): boolean {
+    const isAtEnd = following === this.#classes.count;
+    const codePoint = isAtEnd ? -1 : (this.#classes.representatives[following] ?? -1);
+    switch (assertion) {
+      case ASSERTION.beginText:
+        return (before & AT_BEGINNING) !== 0;
+      case ASSERTION.beginLine:
+        return (before & (AT_BEGINNING | AFTER_NEWLINE)) !== 0;
+      case ASSERTION.endText:
+        return isAtEnd;
+      case ASSERTION.endLine:
+        return isAtEnd || codePoint === 0x0a;
+      default: {
+        const isBoundary = ((before & AFTER_WORD) !== 0) !== contains(WORD_CHAR, codePoint);
+        return isBoundary === (assertion === ASSERTION.wordBoundary);
+      }
+    }
+  }
+
+  #bitsAfter(codePoint: number): number {
+    const newline = codePoint === 0x0a ? AFTER_NEWLINE : 0;
+    return contains(WORD_CHAR, codePoint) ? newline | AFTER_WORD : newline;
+  }
+
+  /** The state of what was reached. */
+  #stateOf(after: number): number {
+    if (this.#isMatched) return MATCHED;
+    const waiting = Uint16Array.from(this.#reached).sort();
+    if (waiting.length === 0) return DEAD;
+    const hasAssertion = waiting.some((pc) => this.#program.ops[pc] === OP.assert);
+    const before = hasAssertion ? after : 0;
+    const key = keyOf(waiting, before);
+    return this.#stateByKey.get(key) ?? this.#addState({ waiting, before }, key);
+  }
+
+  #addState(state: State, key: string): number {
+    const width = this.#width;
+    const bytes = 4 * width + 4 * state.waiting.length + 200;
+    if (this.#stateBytes + bytes > MAX_STATE_BYTES) {
+      this.#states = [];
+      this.#stateByKey = new Map();
+      this.#startStates.fill(UNKNOWN);
+      this.#stateBytes = 0;
+    }
+    this.#stateBytes += bytes;
+    const row = (this.#states.push(state) - 1) * width;
+    if (row + width > this.#table.length) {
+      const larger = new Int32Array(2 * this.#table.length);
+      larger.set(this.#table);
+      this.#table = larger;
+    }
+    this.#table.fill(UNKNOWN, row, row + width);
+    this.#stateByKey.set(key, row);
+    return row;
+  }
+}
+
+const KEY_CHUNK = 4096;
+
+function keyOf(waiting: Uint16Array, before: number): string {
+  let key = String.fromCharCode(before);
+  for (let i = 0; i < waiting.length; i += KEY_CHUNK) key += String.fromCharCode(...waiting.subarray(i, i + KEY_CHUNK));
+  return key;
+}
