@@ -25,7 +25,7 @@ export interface FunctionSignatures {
 }
 
 export interface DeclarationOptions {
-  /** A library replaces an inherited one of the same name. */
+  /** A library replaces an earlier or inherited one of the same name. */
   readonly libraries?: readonly Library[];
   readonly variables?: Readonly<Record<string, CelType>>;
   readonly types?: TypeProvider;
@@ -63,8 +63,8 @@ export class Declarations {
       this.#functions = parent.#functions;
       this.#memberNames = parent.#memberNames;
     } else {
-      const replaced = new Set(added.map((library) => library.name));
-      this.libraries = [...(parent?.libraries ?? []).filter((library) => !replaced.has(library.name)), ...added];
+      const byName = [...(parent?.libraries ?? []), ...added].map((library) => [library.name, library] as const);
+      this.libraries = [...new Map(byName).values()];
       this.macros = new Set(this.libraries.flatMap((library) => library.macros ?? []));
       this.#functions = signaturesOf(this.libraries, this.#crossTypeComparisons);
       this.#memberNames = new Set([...this.#functions.keys()].filter((name) => name.includes(".")).map(lastWord));

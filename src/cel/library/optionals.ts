@@ -3,7 +3,7 @@ import type { FunctionDeclaration, Library } from "../declaration.ts";
 import { OPTIONAL_MACROS } from "../macro.ts";
 import { costSize } from "../runtime/cost.ts";
 import { lookUp, lookUpOptional } from "../runtime/lookup.ts";
-import { BOOL, type CelType, DYN, listType, optionalType, typeParam } from "../type.ts";
+import { BOOL, type CelType, listType, opaqueType, optionalType, typeParam } from "../type.ts";
 import { CelDouble, CelDuration, CelError, CelOptional, CelTimestamp, CelTypeValue, CelUint, type CelValue, NONE } from "../value.ts";
 import { anything, declare, dyn, fail, func, int, list, map, method, type Parameter, string } from "./define.ts";
 
@@ -119,9 +119,12 @@ function at(values: readonly CelValue[], index: number): CelOptional {
   return value === undefined ? NONE : some(value);
 }
 
+/** `optional_type` without a parameter, as cel-go declares the name. */
+const optionalName: CelType = opaqueType("optional_type");
+
 export const optionalsLibrary: Library = {
   name: "optionals",
   functions,
-  constants: new Map([["optional_type", { type: { kind: "type", of: optionalType(DYN) }, value: new CelTypeValue(optionalType(DYN)) }]]),
+  constants: new Map([["optional_type", { type: { kind: "type", of: optionalName }, value: new CelTypeValue(optionalName) }]]),
   macros: OPTIONAL_MACROS,
 };
