@@ -18,6 +18,8 @@ export interface Overload {
    * returns a `CelError` for an expected failure and never throws. Int arguments arrive as `number | bigint`, double arguments as `number | CelDouble`: use `asDouble`.
    */
   readonly call: (...args: CelValue[]) => CelValue;
+  /** Whether the result depends on more than the arguments (a clock, randomness, prefetched values): never computed before run time. */
+  readonly isVolatile?: boolean;
   /** Cost of a call beyond the base 1, in Kubernetes' units; absent means constant. */
   readonly cost?: CallCost;
 }
