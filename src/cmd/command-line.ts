@@ -1,8 +1,8 @@
 /** From the words of a command line to a command and its typed arguments, or to a mistake that says what was probably meant. */
-import { parseDuration } from "../lib/duration.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { closestName } from "../lib/suggestion.ts";
 import type { Command, Flag, Flags, FlagValues } from "./command.ts";
+import { expectation, type FlagValue, parseFlagText } from "./flag-text.ts";
 
 /** Why a command line cannot be run. */
 export interface UsageError {
@@ -82,7 +82,7 @@ function parseArguments(command: Command, words: readonly string[]): Result<Comm
     const { name, flag, inline } = findFlag(word, command.flags);
     if (flag === undefined) return err(unknownFlag(word, command));
     const text = inline ?? (flag.kind === "boolean" ? "true" : words[++index]);
-    const value = parseValue(word, flag, text);
+    const value = parseFlag(word, flag, text);
     if (!value.ok) return value;
     const before = values[name];
     values[name] = flag.kind === "list" && Array.isArray(before) ? [...before, String(value.value)] : value.value;
@@ -116,31 +116,12 @@ function unknownFlag(word: string, command: Command): UsageError {
   return { code: "USAGE_UNKNOWN_FLAG", message: `unknown flag \`${name}\` of \`vigil ${command.path}\``, hint };
 }
 
-function parseValue(word: string, flag: Flag, text: string | undefined): Result<boolean | string | number, UsageError> {
+function parseFlag(word: string, flag: Flag, text: string | undefined): Result<FlagValue, UsageError> {
+  const parsed = text === undefined ? err(expectation(flag)) : parseFlagText(flag, text);
+  if (parsed.ok) return parsed;
   const name = word.startsWith("--") ? (word.split("=", 1)[0] ?? word) : word.slice(0, 2);
-  const refuse = (expected: string): Result<never, UsageError> => {
-    const got = text === undefined ? "nothing" : `\`${text}\``;
-    return err({ code: "USAGE_FLAG_VALUE", message: `\`${name}\`: expected ${expected}, got ${got}`, hint: flag.summary });
-  };
-  if (text === undefined) return refuse(flag.kind === "choice" ? flag.choices.join(", ") : "value" in flag ? flag.value : "a value");
-  switch (flag.kind) {
-    case "boolean":
-      return text === "true" || text === "false" ? ok(text === "true") : refuse("`true` or `false`");
-    case "choice": {
-      if (flag.choices.includes(text)) return ok(text);
-      return refuse(`one of ${flag.choices.map((choice) => `\`${choice}\``).join(", ")}`);
-    }
-    case "integer": {
-      const number = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-      return number >= flag.min && number <= flag.max ? ok(number) : refuse(`a whole number from ${flag.min} to ${flag.max}`);
-    }
-    case "duration": {
-      const durationMs = parseDuration(text);
-      return durationMs === undefined ? refuse("a duration such as `30s`, `5m` or `1h30m`") : ok(durationMs);
-    }
-    default:
-      return ok(text);
-  }
+  const got = text === undefined ? "nothing" : `\`${text}\``;
+  return err({ code: "USAGE_FLAG_VALUE", message: `\`${name}\`: expected ${parsed.error}, got ${got}`, hint: flag.summary });
 }
 
 function checkOperands(command: Command, operands: readonly string[]): UsageError | undefined {

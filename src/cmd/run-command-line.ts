@@ -5,6 +5,7 @@ import { CATALOGUE } from "./catalogue.ts";
 import { EXIT } from "./command.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { commandHelp, groupHelp } from "./help.ts";
+import { noteError } from "./notes.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
 
 /** The exit code for a command line (the words after the program's name). */
@@ -45,12 +46,6 @@ function exitCodeOf(error: unknown, terminal: Terminal, wasInterrupted: boolean)
       "this is a mistake in Vigil; please report it",
     );
   return EXIT.unable;
-}
-
-/** `error: WHAT`, and below it what to do. */
-export function noteError(terminal: Terminal, message: string, hint?: string): void {
-  terminal.note(`${terminal.style("red", "error:", "notes")} ${message}`);
-  if (hint !== undefined) terminal.note(`  ${hint}`);
 }
 
 /** Aborts on the first SIGINT or SIGTERM; the second ends the process at once. */
