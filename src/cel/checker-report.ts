@@ -25,8 +25,19 @@ export class CheckerReport {
 
   undeclaredVariable(expr: Ident, localNames: readonly string[]): void {
     const declared = [...this.#scope.identifiers].map((identifier) => identifier.name);
-    const suggestion = closestName(expr.name, [...localNames, ...declared]);
-    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}${this.#container()}`, expr, didYouMean(suggestion));
+    const hint = this.#dashHint(expr) ?? didYouMean(closestName(expr.name, [...localNames, ...declared]));
+    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}${this.#container()}`, expr, hint);
+  }
+
+  /** A key of a map literal that is a bare name: most often a string without its quotes. */
+  undeclaredKey(expr: Ident): void {
+    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}`, expr, `write \`"${expr.name}"\` for a key of that name`);
+  }
+
+  /** `labels.app-name` is a subtraction. */
+  #dashHint({ start, name }: Ident): string | undefined {
+    const isGlued = /[A-Za-z0-9_]-$/.test(this.#source.text.slice(Math.max(0, start - 2), start));
+    return isGlued ? `a field with a dash is written \`["…-${name}"]\`` : undefined;
   }
 
   unknownFunction(expr: Call, name: string): void {
@@ -39,7 +50,7 @@ export class CheckerReport {
     const span = { start: expr.at, end: expr.at + nameLength(expr) };
     const operation = formatOperation(declared.name, types);
     const call = isMember ? `${types[0]}.${declared.name}(${types.slice(1).join(", ")})` : `${declared.name}(${types.join(", ")})`;
-    const hint = `expected ${describeCandidates(declared, argumentTypes.length, isMember)}`;
+    const hint = SAME_TYPE_HINTS.get(declared.name) ?? `expected ${describeCandidates(declared, argumentTypes, isMember)}`;
     this.#add("CEL_NO_MATCHING_OVERLOAD", `no matching overload for \`${operation ?? call}\``, span, hint);
   }
 
@@ -98,6 +109,13 @@ export class CheckerReport {
     this.diagnostics.push(celDiagnostic(this.#source, code, message, span, hint));
   }
 }
+
+/** Operators whose operands must agree, which says more than their signature. */
+const SAME_TYPE_HINTS: ReadonlyMap<string, string> = new Map([
+  ["_==_", "both sides must have one type: convert one, or wrap it in `dyn()`"],
+  ["_!=_", "both sides must have one type: convert one, or wrap it in `dyn()`"],
+  ["_?_:_", "expected a bool as the condition, and results of one type: convert one, or wrap it in `dyn()`"],
+]);
 
 const didYouMean = (name: string | undefined): string | undefined => (name === undefined ? undefined : `did you mean \`${name}\`?`);
 

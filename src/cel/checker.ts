@@ -5,6 +5,7 @@ import type { CheckedExpression, Reference } from "./checked-expression.ts";
 import { CheckerReport } from "./checker-report.ts";
 import type { Declarations, FunctionSignatures, Identifier } from "./declarations.ts";
 import type { Span } from "./diagnostic.ts";
+import { LocalVariables } from "./local-variables.ts";
 import { resolveOverloads } from "./overload-resolution.ts";
 import type { ParsedExpression } from "./parser.ts";
 import { firstWord, qualifiedName, rootName } from "./qualified-name.ts";
@@ -41,13 +42,6 @@ export function checkExpression(parsed: ParsedExpression, scope: Declarations): 
   return ok({ ...parsed, types, references: checker.references, resultType });
 }
 
-/** A variable that a macro declares, innermost first. */
-interface LocalScope {
-  readonly name: string;
-  readonly type: CelType;
-  readonly outer: LocalScope | null;
-}
-
 const LITERAL_TYPES = { null: NULL, bool: BOOL, int: INT, uint: UINT, double: DOUBLE, string: STRING, bytes: BYTES } as const;
 
 class Checker {
@@ -56,7 +50,7 @@ class Checker {
   readonly types: CelType[];
   readonly references = new Map<number, Reference>();
   readonly unification = new Unification();
-  locals: LocalScope | null = null;
+  readonly locals = new LocalVariables();
 
   constructor(parsed: ParsedExpression, scope: Declarations) {
     this.scope = scope;
@@ -104,14 +98,14 @@ class Checker {
   }
 
   typeOfIdent(expr: Ident): CelType {
-    const local = this.findLocal(expr.name);
+    const local = this.locals.find(expr.name);
     if (local !== undefined) {
       this.references.set(expr.id, { kind: "variable", name: expr.name });
       return local;
     }
     const identifier = this.scope.findIdentifier(expr.name);
     if (identifier !== undefined) return this.refer(expr.id, identifier, identifier.name);
-    this.report.undeclaredVariable(expr, this.localNames());
+    this.report.undeclaredVariable(expr, this.locals.names());
     return ERROR;
   }
 
@@ -127,13 +121,13 @@ class Checker {
   findQualified(expr: Select): Identifier | undefined {
     if (expr.testOnly || expr.optional) return undefined;
     const root = rootName(expr);
-    if (root === undefined || this.findLocal(root) !== undefined || !this.scope.isQualifier(root)) return undefined;
+    if (root === undefined || this.locals.find(root) !== undefined || !this.scope.isQualifier(root)) return undefined;
     const name = qualifiedName(expr);
     return name === undefined ? undefined : this.scope.findIdentifier(name);
   }
 
   refer(id: number, { type, value }: Identifier, qualifiedName: string): CelType {
-    const isHidden = this.findLocal(firstWord(qualifiedName)) !== undefined;
+    const isHidden = this.locals.find(firstWord(qualifiedName)) !== undefined;
     const name = isHidden ? `.${qualifiedName}` : qualifiedName;
     this.references.set(id, value === undefined ? { kind: "variable", name } : { kind: "constant", name, value });
     return type;
@@ -198,6 +192,8 @@ class Checker {
     }
     const resolution = resolveOverloads(declared, argumentTypes, isMember, this.unification);
     if (resolution === undefined) {
+      // An argument that is wrong in itself has been reported; what follows from it would only hide that.
+      if (argumentTypes.some((type) => type.kind === "error")) return ERROR;
       const types = argumentTypes.map((type) => this.unification.resolveFully(type));
       this.report.noMatchingOverload(expr, declared, types, isMember);
       return ERROR;
@@ -221,11 +217,17 @@ class Checker {
     let keyType: CelType | undefined;
     let valueType: CelType | undefined;
     for (const { key, value, optional } of expr.entries) {
-      keyType = this.join(keyType, this.check(key));
+      keyType = this.join(keyType, this.checkKey(key));
       const type = this.check(value);
       valueType = this.join(valueType, optional ? this.elementOf(value, type) : type);
     }
     return mapType(keyType ?? this.unification.freshVariable(), valueType ?? this.unification.freshVariable());
+  }
+
+  checkKey(key: Expr): CelType {
+    if (key.kind !== "ident" || this.isDeclared(key.name)) return this.check(key);
+    this.report.undeclaredKey(key);
+    return ERROR;
   }
 
   /** The type of an optional element's value: `[?x]` takes an optional and holds what is in it. */
@@ -263,13 +265,12 @@ class Checker {
   typeOfComprehension(expr: Comprehension): CelType {
     const range = this.unification.resolve(this.check(expr.range));
     const [first, second] = this.iterationTypes(expr, range);
-    const outer = this.locals;
-    this.declare(expr.var1, first);
-    if (expr.var2 !== null) this.declare(expr.var2, second);
-    if (expr.filter !== null) this.checkPredicate(expr.filter, expr.macro);
-    const type = this.typeOfComprehensionResult(expr, first);
-    this.locals = outer;
-    return type;
+    return this.locals.scoped(() => {
+      this.locals.declare(expr.var1, first);
+      if (expr.var2 !== null) this.locals.declare(expr.var2, second);
+      if (expr.filter !== null) this.checkPredicate(expr.filter, expr.macro);
+      return this.typeOfComprehensionResult(expr, first);
+    });
   }
 
   /** The types of a comprehension's variables: the element, or the key of a map; over two variables index and element, or key and value. */
@@ -349,44 +350,25 @@ class Checker {
 
   /** A slot may read the slots before it. They are dyn, as in cel-go. */
   typeOfBlock(expr: Block): CelType {
-    const outer = this.locals;
-    for (const [index, slot] of expr.slots.entries()) {
-      this.check(slot);
-      this.declare(`@index${index}`, DYN);
-    }
-    const type = this.check(expr.result);
-    this.locals = outer;
-    return type;
+    return this.locals.scoped(() => {
+      for (const [index, slot] of expr.slots.entries()) {
+        this.check(slot);
+        this.locals.declare(`@index${index}`, DYN);
+      }
+      return this.check(expr.result);
+    });
   }
 
   /** Checks a body in which one more variable is declared. */
   within(name: string, type: CelType, body: Expr): CelType {
-    const outer = this.locals;
-    this.declare(name, type);
-    const result = this.check(body);
-    this.locals = outer;
-    return result;
-  }
-
-  declare(name: string, type: CelType): void {
-    this.locals = { name, type, outer: this.locals };
-  }
-
-  findLocal(name: string): CelType | undefined {
-    for (let local = this.locals; local !== null; local = local.outer) {
-      if (local.name === name) return local.type;
-    }
-    return undefined;
+    return this.locals.scoped(() => {
+      this.locals.declare(name, type);
+      return this.check(body);
+    });
   }
 
   isDeclared(name: string): boolean {
-    return this.findLocal(name) !== undefined || this.scope.findIdentifier(name) !== undefined;
-  }
-
-  localNames(): readonly string[] {
-    const names: string[] = [];
-    for (let local = this.locals; local !== null; local = local.outer) names.push(local.name);
-    return names;
+    return this.locals.find(name) !== undefined || this.scope.findIdentifier(name) !== undefined;
   }
 
   mismatch(expr: Expr, expected: string, type: CelType): void {

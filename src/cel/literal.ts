@@ -1,32 +1,67 @@
 /** Values of literal tokens. The lexer has checked their shape; ranges and escapes are judged here. */
 import { err, ok, type Result } from "../lib/result.ts";
+import type { LiteralValue } from "./ast.ts";
+import { quoteInput } from "./diagnostic.ts";
+import { TOKEN, type TokenKind } from "./token.ts";
 
 export interface LiteralError {
   readonly message: string;
   /** Offsets into the text of the expression. */
   readonly start: number;
   readonly end: number;
+  readonly hint?: string;
 }
 
 const MIN_INT = -(2n ** 63n);
 const MAX_INT = 2n ** 63n - 1n;
 const MAX_UINT = 2n ** 64n - 1n;
 
-/** The int64 of a decimal or `0x` literal, or undefined when it is out of range. */
-export function parseInt64(digits: string, isNegative: boolean): bigint | undefined {
-  const magnitude = BigInt(digits);
-  const value = isNegative ? -magnitude : magnitude;
-  return value < MIN_INT || value > MAX_INT ? undefined : value;
+/** The value of a token, or undefined when the token is no literal. `isNegative` says that a minus stands before the number. */
+export function parseLiteral(
+  kind: TokenKind,
+  text: string,
+  start: number,
+  end: number,
+  isNegative: boolean,
+): Result<LiteralValue, LiteralError> | undefined {
+  switch (kind) {
+    case TOKEN.true:
+    case TOKEN.false:
+      return ok({ type: "bool", value: kind === TOKEN.true });
+    case TOKEN.null:
+      return ok({ type: "null" });
+    case TOKEN.int: {
+      const magnitude = BigInt(text.slice(start, end));
+      const value = isNegative ? -magnitude : magnitude;
+      return value < MIN_INT || value > MAX_INT ? outOfRange("int", text, start, end) : ok({ type: "int", value });
+    }
+    case TOKEN.uint: {
+      const value = BigInt(text.slice(start, end - 1));
+      return value > MAX_UINT ? outOfRange("uint", text, start, end) : ok({ type: "uint", value });
+    }
+    case TOKEN.double: {
+      const value = Number(text.slice(start, end));
+      return Number.isFinite(value) ? ok({ type: "double", value: isNegative ? -value : value }) : outOfRange("double", text, start, end);
+    }
+    case TOKEN.string: {
+      const parsed = parseString(text, start, end);
+      return parsed.ok ? ok({ type: "string", value: parsed.value }) : parsed;
+    }
+    case TOKEN.bytes: {
+      const parsed = parseBytes(text, start, end);
+      return parsed.ok ? ok({ type: "bytes", value: parsed.value }) : parsed;
+    }
+    default:
+      return undefined;
+  }
 }
 
-/** The uint64 of a literal with its `u` suffix, or undefined when it is out of range. */
-export function parseUint64(literal: string): bigint | undefined {
-  const value = BigInt(literal.slice(0, -1));
-  return value > MAX_UINT ? undefined : value;
+function outOfRange(type: string, text: string, start: number, end: number): Result<never, LiteralError> {
+  return err({ message: `${type} literal ${quoteInput(text.slice(start, end))} is out of range`, start, end });
 }
 
 /** The content of a string literal, prefix and quotes included in `start` and `end`. */
-export function parseString(text: string, start: number, end: number): Result<string, LiteralError> {
+function parseString(text: string, start: number, end: number): Result<string, LiteralError> {
   const { from, to, isRaw } = contentOf(text, start, end);
   const content = text.slice(from, to);
   if (isRaw || !content.includes("\\")) return ok(normaliseNewlines(content));
@@ -46,7 +81,7 @@ export function parseString(text: string, start: number, end: number): Result<st
 const encoder = new TextEncoder();
 
 /** The content of a bytes literal: characters as UTF-8, `\x` and octal escapes as single bytes. */
-export function parseBytes(text: string, start: number, end: number): Result<Uint8Array, LiteralError> {
+function parseBytes(text: string, start: number, end: number): Result<Uint8Array, LiteralError> {
   const { from, to, isRaw } = contentOf(text, start, end);
   if (isRaw) return ok(encoder.encode(normaliseNewlines(text.slice(from, to))));
   const bytes: number[] = [];
@@ -148,5 +183,7 @@ function digitValue(code: number): number {
 const isScalarValue = (value: number): boolean => value <= 0x10ffff && (value < 0xd800 || value > 0xdfff);
 
 function escapeError(text: string, start: number, end: number, kind: "string" | "bytes"): LiteralError {
-  return { message: `invalid escape \`${text.slice(start, end)}\` in ${kind} literal`, start, end };
+  const escaped = text.slice(start, end);
+  const hint = `write \`\\${escaped}\` for the characters themselves, or put an \`r\` before the quote`;
+  return { message: `invalid escape \`${escaped}\` in ${kind} literal`, start, end, hint };
 }

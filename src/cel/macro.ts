@@ -52,7 +52,7 @@ export function expandMacro(call: Call, enabled: ReadonlySet<string>, context: M
 }
 
 /** How the macros of this name are written, for a hint about a call that matches none of them. */
-export const macroUsage = (name: string): string | undefined => MACRO_USAGE[name];
+export const macroUsage = (name: string): string | undefined => MACRO_USAGE.get(name);
 
 function hasStyle(call: Call, style: Macro["style"]): boolean {
   if (style === "global") return call.target === null;
@@ -60,21 +60,21 @@ function hasStyle(call: Call, style: Macro["style"]): boolean {
   return call.target?.kind === "ident" && call.target.name === "cel";
 }
 
-const MACRO_USAGE: Readonly<Record<string, string>> = {
-  has: "has(value.field)",
-  all: "range.all(x, predicate)",
-  exists: "range.exists(x, predicate)",
-  exists_one: "range.exists_one(x, predicate)",
-  existsOne: "range.existsOne(x, predicate)",
-  map: "range.map(x, result)",
-  filter: "range.filter(x, predicate)",
-  transformList: "range.transformList(index, x, result)",
-  transformMap: "range.transformMap(key, x, result)",
-  transformMapEntry: "range.transformMapEntry(key, x, {newKey: newValue})",
-  optMap: "optional.optMap(x, result)",
-  optFlatMap: "optional.optFlatMap(x, optionalResult)",
-  bind: "cel.bind(name, value, result)",
-};
+const MACRO_USAGE: ReadonlyMap<string, string> = new Map([
+  ["has", "has(value.field)"],
+  ["all", "range.all(x, predicate)"],
+  ["exists", "range.exists(x, predicate)"],
+  ["exists_one", "range.exists_one(x, predicate)"],
+  ["existsOne", "range.existsOne(x, predicate)"],
+  ["map", "range.map(x, result)"],
+  ["filter", "range.filter(x, predicate)"],
+  ["transformList", "range.transformList(index, x, result)"],
+  ["transformMap", "range.transformMap(key, x, result)"],
+  ["transformMapEntry", "range.transformMapEntry(key, x, {newKey: newValue})"],
+  ["optMap", "optional.optMap(x, result)"],
+  ["optFlatMap", "optional.optFlatMap(x, optionalResult)"],
+  ["bind", "cel.bind(name, value, result)"],
+]);
 
 const MACROS: ReadonlyMap<string, readonly Macro[]> = new Map<string, readonly Macro[]>([
   ["has", [{ name: "has", argumentCount: 1, style: "global", expand: expandHas }]],
@@ -143,7 +143,9 @@ function comprehension(
 function expandHas(call: Call, context: MacroContext): Expr | undefined {
   const argument = call.args[0];
   if (argument?.kind !== "select" || argument.optional || argument.testOnly) {
-    report(call, 0, context, "invalid argument of `has`, expected a field selection", "write `has(value.field)`");
+    const isIndex = argument?.kind === "call" && (argument.fn === "_[_]" || argument.fn === "_[?_]");
+    const hint = isIndex ? "test for a key with `key in map`" : "write `has(value.field)`";
+    report(call, 0, context, "invalid argument of `has`, expected a field selection", hint);
     return undefined;
   }
   return { ...argument, id: context.nextId(), testOnly: true };
@@ -193,7 +195,8 @@ function numberedName(prefix: string): Expand {
 function variableName(call: Call, index: number, context: MacroContext): string | undefined {
   const argument = call.args[index];
   if (argument?.kind !== "ident" || argument.name.startsWith(".")) {
-    report(call, index, context, `invalid argument of \`${call.fn}\`, expected a variable name`, usageHint(call.fn));
+    const usage = macroUsage(call.fn);
+    report(call, index, context, `invalid argument of \`${call.fn}\`, expected a variable name`, usage && `write \`${usage}\``);
     return undefined;
   }
   if (argument.name === "__result__") {
@@ -202,8 +205,6 @@ function variableName(call: Call, index: number, context: MacroContext): string 
   }
   return argument.name;
 }
-
-const usageHint = (name: string): string | undefined => (MACRO_USAGE[name] === undefined ? undefined : `write \`${MACRO_USAGE[name]}\``);
 
 function report(call: Call, index: number, context: MacroContext, message: string, hint?: string): void {
   context.report(message, call.args[index] ?? call, hint);

@@ -1,6 +1,6 @@
 import type { Overload } from "./declaration.ts";
 import type { FunctionSignatures, Signature } from "./declarations.ts";
-import { type CelType, DYN, formatType } from "./type.ts";
+import { type CelType, DYN, ERROR, formatType } from "./type.ts";
 import { isSameResult, mayBeAssignable, type Unification } from "./unification.ts";
 
 export interface Resolution {
@@ -48,10 +48,12 @@ function unifyCall({ overload, typeParameters }: Signature, args: readonly CelTy
 
 const MAX_CANDIDATES = 3;
 
-/** How a function may be called, for a hint: `string.startsWith(string)`, `int + int`. The nearest by number of arguments come first. */
-export function describeCandidates({ name, signatures }: FunctionSignatures, argumentCount: number, isMember: boolean): string {
-  const distance = ({ overload }: Signature): number =>
-    (overload.isMember === isMember ? 0 : 0.5) + Math.abs(overload.args.length - argumentCount);
+/** How a function may be called, for a hint: `string.startsWith(string)`, `int + int`. What is nearest to the arguments comes first. */
+export function describeCandidates({ name, signatures }: FunctionSignatures, args: readonly CelType[], isMember: boolean): string {
+  const distance = ({ overload }: Signature): number => {
+    const mismatches = overload.args.filter((type, index) => !mayBeAssignable(args[index] ?? ERROR, type));
+    return mismatches.length + 2 * Math.abs(overload.args.length - args.length) + (overload.isMember === isMember ? 0 : 1);
+  };
   const sorted = [...signatures].sort((a, b) => distance(a) - distance(b));
   const shown = [...new Set(sorted.map((signature) => `\`${formatSignature(name, signature.overload)}\``))];
   const list = shown.slice(0, MAX_CANDIDATES).join(", ");

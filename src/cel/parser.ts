@@ -1,9 +1,9 @@
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { err, ok, type Result } from "../lib/result.ts";
-import type { Expr, ListExpr, LiteralValue, MapExpr, StructExpr } from "./ast.ts";
+import type { Expr, ListExpr, MapExpr, StructExpr } from "./ast.ts";
 import { celDiagnostic, quoteInput } from "./diagnostic.ts";
 import { tokenize } from "./lexer.ts";
-import { parseBytes, parseInt64, parseString, parseUint64 } from "./literal.ts";
+import { parseLiteral } from "./literal.ts";
 import { expandMacro, type MacroContext } from "./macro.ts";
 import { qualifiedName } from "./qualified-name.ts";
 import type { SourceText } from "./source-text.ts";
@@ -210,12 +210,13 @@ class Parser extends TokenCursor {
     this.advance();
     const fn = this.accept(TOKEN.question) ? "_[?_]" : "_[_]";
     const index = this.parseExpr();
-    this.expect(TOKEN.rightBracket, "`]`");
+    this.expectClosing(TOKEN.rightBracket, "`]`", at);
     this.grow(Math.max(height, this.height), start);
     return { kind: "call", id: this.nextId(), start, end: this.lastEnd(), at, fn, target: null, args: [operand, index] };
   }
 
   parseArguments(): Expr[] {
+    const open = this.start();
     this.advance();
     const args: Expr[] = [];
     let height = 0;
@@ -225,7 +226,7 @@ class Parser extends TokenCursor {
         height = Math.max(height, this.height);
       } while (this.accept(TOKEN.comma));
     }
-    this.expect(TOKEN.rightParen, "`)` or `,`");
+    this.expectClosing(TOKEN.rightParen, "`)` or `,`", open);
     this.height = height;
     return args;
   }
@@ -245,9 +246,10 @@ class Parser extends TokenCursor {
       case TOKEN.dot:
         return this.parseName(start);
       case TOKEN.leftParen: {
+        const open = this.start();
         this.advance();
         const inner = this.parseExpr();
-        this.expect(TOKEN.rightParen, "`)`");
+        this.expectClosing(TOKEN.rightParen, "`)`", open);
         return inner;
       }
       case TOKEN.leftBracket:
@@ -278,6 +280,7 @@ class Parser extends TokenCursor {
   }
 
   parseList(start: number): Expr {
+    const open = this.start();
     this.advance();
     const elements: ListExpr["elements"][number][] = [];
     let height = 0;
@@ -287,12 +290,13 @@ class Parser extends TokenCursor {
       height = Math.max(height, this.height);
       if (!this.accept(TOKEN.comma)) break;
     }
-    this.expect(TOKEN.rightBracket, "`]` or `,`");
+    this.expectClosing(TOKEN.rightBracket, "`]` or `,`", open);
     this.grow(height, start);
     return { kind: "list", id: this.nextId(), start, end: this.lastEnd(), elements };
   }
 
   parseMap(start: number): Expr {
+    const open = this.start();
     this.advance();
     const entries: MapExpr["entries"][number][] = [];
     let height = 0;
@@ -300,17 +304,19 @@ class Parser extends TokenCursor {
       const optional = this.accept(TOKEN.question);
       const key = this.parseExpr();
       height = Math.max(height, this.height);
-      this.expect(TOKEN.colon, "`:`");
+      const isTemplate = this.text.charAt(open - 1) === "{";
+      this.expect(TOKEN.colon, "`:`", isTemplate ? "CEL has no `{{…}}`: write the expression itself" : undefined);
       entries.push({ key, value: this.parseExpr(), optional });
       height = Math.max(height, this.height);
       if (!this.accept(TOKEN.comma)) break;
     }
-    this.expect(TOKEN.rightBrace, "`}` or `,`");
+    this.expectClosing(TOKEN.rightBrace, "`}` or `,`", open);
     this.grow(height, start);
     return { kind: "map", id: this.nextId(), start, end: this.lastEnd(), entries };
   }
 
   parseStruct(typeName: string, start: number): Expr {
+    const open = this.start();
     this.advance();
     const fields: StructExpr["fields"][number][] = [];
     let height = 0;
@@ -324,7 +330,7 @@ class Parser extends TokenCursor {
       height = Math.max(height, this.height);
       if (!this.accept(TOKEN.comma)) break;
     }
-    this.expect(TOKEN.rightBrace, "`}` or `,`");
+    this.expectClosing(TOKEN.rightBrace, "`}` or `,`", open);
     this.grow(height, start);
     return { kind: "struct", id: this.nextId(), start, end: this.lastEnd(), typeName, fields };
   }
@@ -336,48 +342,15 @@ class Parser extends TokenCursor {
   }
 
   parseLiteral(start: number, isNegative: boolean): Expr {
-    const value = this.literalValue(start, isNegative);
-    if (value === undefined) return this.placeholder(start);
-    this.advance();
-    return { kind: "literal", id: this.nextId(), start, end: this.lastEnd(), value };
-  }
-
-  literalValue(start: number, isNegative: boolean): LiteralValue | undefined {
-    const end = this.ends[this.index] ?? 0;
-    switch (this.kind) {
-      case TOKEN.true:
-      case TOKEN.false:
-        return { type: "bool", value: this.kind === TOKEN.true };
-      case TOKEN.null:
-        return { type: "null" };
-      case TOKEN.int:
-        return { type: "int", value: parseInt64(this.currentText(), isNegative) ?? this.outOfRange("int", start, end) };
-      case TOKEN.uint:
-        return { type: "uint", value: parseUint64(this.currentText()) ?? this.outOfRange("uint", start, end) };
-      case TOKEN.double: {
-        const value = Number(this.currentText());
-        if (!Number.isFinite(value)) this.outOfRange("double", start, end);
-        return { type: "double", value: isNegative ? -value : value };
-      }
-      case TOKEN.string: {
-        const parsed = parseString(this.text, start, end);
-        if (!parsed.ok) this.report("CEL_LITERAL", parsed.error.message, parsed.error);
-        return { type: "string", value: parsed.ok ? parsed.value : "" };
-      }
-      case TOKEN.bytes: {
-        const parsed = parseBytes(this.text, start, end);
-        if (!parsed.ok) this.report("CEL_LITERAL", parsed.error.message, parsed.error);
-        return { type: "bytes", value: parsed.ok ? parsed.value : new Uint8Array() };
-      }
-      default:
-        this.failUnexpected("an expression");
-        return undefined;
+    const literal = parseLiteral(this.kind, this.text, this.start(), this.end(), isNegative);
+    if (literal === undefined) {
+      this.failUnexpected("an expression");
+      return this.placeholder(start);
     }
-  }
-
-  outOfRange(type: string, start: number, end: number): bigint {
-    this.report("CEL_LITERAL", `${type} literal ${quoteInput(this.text.slice(start, end))} is out of range`, { start, end });
-    return 0n;
+    if (!literal.ok) this.report("CEL_LITERAL", literal.error.message, literal.error, literal.error.hint);
+    this.advance();
+    const value = literal.ok ? literal.value : { type: "null" as const };
+    return { kind: "literal", id: this.nextId(), start, end: this.lastEnd(), value };
   }
 
   /** Stands for what could not be read; never part of a tree that is returned. */

@@ -5,6 +5,14 @@ import { TOKEN, type TokenKind, type Tokens } from "./token.ts";
 
 const MAX_NODES = 100_000;
 
+/** What other languages write where CEL has an operator. */
+const WORD_HINTS: ReadonlyMap<string, string> = new Map([
+  ["and", "did you mean `&&`?"],
+  ["or", "did you mean `||`?"],
+  ["not", "did you mean `!`?"],
+  ["is", "did you mean `==`?"],
+]);
+
 /**
  * The parser's place in the tokens, the numbers of its nodes, and what it reports. After a syntax error the cursor stands on
  * the end token, so that every loop of the parser ends.
@@ -46,6 +54,10 @@ export class TokenCursor {
     return this.starts[this.index] ?? this.text.length;
   }
 
+  end(): number {
+    return this.ends[this.index] ?? this.text.length;
+  }
+
   lastEnd(): number {
     return this.ends[this.index - 1] ?? 0;
   }
@@ -72,14 +84,22 @@ export class TokenCursor {
     return true;
   }
 
-  expect(kind: TokenKind, what: string): void {
-    if (!this.accept(kind)) this.failUnexpected(what);
+  expect(kind: TokenKind, what: string, hint?: string): void {
+    if (!this.accept(kind)) this.failUnexpected(what, hint);
+  }
+
+  /** `expect` for the bracket that closes the one at `open`. */
+  expectClosing(kind: TokenKind, what: string, open: number): void {
+    if (this.accept(kind)) return;
+    const { line, column } = this.source.locate(open);
+    this.failUnexpected(what, `\`${this.text.charAt(open)}\` at ${line}:${column} is not closed`);
   }
 
   failUnexpected(expected: string, hint?: string): void {
-    const end = this.ends[this.index] ?? 0;
-    const got = this.kind === TOKEN.end ? "the end of the expression" : quoteInput(this.currentText());
-    this.fail("CEL_SYNTAX", `expected ${expected}, got ${got}`, { start: this.start(), end }, hint);
+    const isAtEnd = this.isAt(TOKEN.end);
+    const got = isAtEnd ? "the end of the expression" : quoteInput(this.currentText());
+    const span = isAtEnd ? { start: this.lastEnd(), end: this.lastEnd() } : { start: this.start(), end: this.end() };
+    this.fail("CEL_SYNTAX", `expected ${expected}, got ${got}`, span, WORD_HINTS.get(this.currentText()) ?? hint);
   }
 
   failTooDeep(start: number): void {
