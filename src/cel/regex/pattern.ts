@@ -60,3 +60,25 @@ function collapse(patterns: readonly Pattern[]): Pattern | null {
   if (patterns.length > 1) return null;
   return patterns[0] ?? EMPTY;
 }
+
+/** Whether the pattern can match without consuming anything, at every position; or, if assertions count as true, at some position. */
+export function canBeEmpty(pattern: Pattern, assertionsHold: boolean): boolean {
+  switch (pattern.kind) {
+    case "empty":
+      return true;
+    case "set":
+      return false;
+    case "assertion":
+      return assertionsHold;
+    case "sequence":
+      return pattern.parts.every((part) => canBeEmpty(part, assertionsHold));
+    case "choice":
+      return pattern.branches.some((branch) => canBeEmpty(branch, assertionsHold));
+    case "repeat":
+      return pattern.min === 0 || canBeEmpty(pattern.body, assertionsHold);
+    case "group":
+      return canBeEmpty(pattern.body, assertionsHold);
+    default:
+      return pattern satisfies never;
+  }
+}

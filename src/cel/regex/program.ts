@@ -1,6 +1,6 @@
 /** Thompson's construction: a pattern as a program of few instructions, numbered from 0. */
 import { ANY_CHAR, type CharSet, contains, unionOf, WORD_CHAR } from "./char-set.ts";
-import { ASSERTION, type Pattern } from "./pattern.ts";
+import { ASSERTION, canBeEmpty, type Pattern, type RepeatPattern } from "./pattern.ts";
 
 /** Of a pattern, by `instructionCount`. Program counters fit into 15 bits. */
 export const MAX_INSTRUCTIONS = 32_000;
@@ -128,22 +128,24 @@ class ProgramBuilder {
     }
   }
 
-  #compileRepeat({ body, min, max, greedy }: Pattern & { kind: "repeat" }, next: number): number {
+  #compileRepeat(repeat: RepeatPattern, next: number): number {
+    const { body, min, max, greedy } = repeat;
     let start = next;
-    let required = min;
-    if (max === Infinity) {
-      // `x*` is `(x+)?`: a body that may match nothing then keeps its order of preference.
-      const loop = this.emit(OP.split, 0, 0);
-      start = this.compile(body, loop);
-      this.#patchSplit(loop, start, next, greedy);
-      if (min === 0) start = this.#patchSplit(this.emit(OP.split, 0, 0), start, next, greedy);
-      required = min - 1;
-    }
-    for (let i = min; i < max && max !== Infinity; i++) {
-      start = this.#patchSplit(this.emit(OP.split, 0, 0), this.compile(body, start), next, greedy);
-    }
-    for (let i = 0; i < required; i++) start = this.compile(body, start);
+    if (max === Infinity) start = this.#compileLoop(repeat, next);
+    else for (let i = min; i < max; i++) start = this.#patchSplit(this.emit(OP.split, 0, 0), this.compile(body, start), next, greedy);
+    for (let i = max === Infinity ? 1 : 0; i < min; i++) start = this.compile(body, start);
     return start;
+  }
+
+  /** One turn or more; none as well if the minimum is 0. */
+  #compileLoop({ body, min, greedy }: RepeatPattern, next: number): number {
+    const loop = this.emit(OP.split, 0, 0);
+    const start = this.compile(body, loop);
+    this.#patchSplit(loop, start, next, greedy);
+    if (min > 0) return start;
+    // Entering at the split that ends a turn is enough, unless a turn can be empty: then its order of preference would be lost.
+    if (!canBeEmpty(body, true)) return loop;
+    return this.#patchSplit(this.emit(OP.split, 0, 0), start, next, greedy);
   }
 
   #patchSplit(pc: number, body: number, next: number, greedy: boolean): number {

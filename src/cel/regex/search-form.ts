@@ -3,7 +3,7 @@
  * depend on where a match begins or ends, so optional ends can be cut off, and what then remains is often plain text.
  */
 import { onlyMember } from "./char-set.ts";
-import { ASSERTION, EMPTY, type Pattern, sequence } from "./pattern.ts";
+import { ASSERTION, canBeEmpty, EMPTY, type Pattern, sequence } from "./pattern.ts";
 
 /** A search that a string method answers. */
 export interface LiteralSearch {
@@ -55,7 +55,7 @@ function cutEnd(parts: readonly Pattern[], end: "first" | "last"): readonly Patt
   for (;;) {
     const part = end === "first" ? rest.shift() : rest.pop();
     if (part === undefined) return rest;
-    if (canBeEmpty(part)) continue;
+    if (canBeEmpty(part, false)) continue;
     const kept = fewestTurns(part, end);
     return end === "first" ? [...kept, ...rest] : [...rest, ...kept];
   }
@@ -65,27 +65,6 @@ function cutEnd(parts: readonly Pattern[], end: "first" | "last"): readonly Patt
 function fewestTurns(part: Pattern, end: "first" | "last"): readonly Pattern[] {
   if (part.kind !== "repeat") return [part];
   return part.min === 1 ? cutEnd(flatten(part.body), end) : [{ ...part, max: part.min }];
-}
-
-/** Whether the pattern matches the empty text at every position. */
-function canBeEmpty(pattern: Pattern): boolean {
-  switch (pattern.kind) {
-    case "empty":
-      return true;
-    case "set":
-    case "assertion":
-      return false;
-    case "sequence":
-      return pattern.parts.every(canBeEmpty);
-    case "choice":
-      return pattern.branches.some(canBeEmpty);
-    case "repeat":
-      return pattern.min === 0 || canBeEmpty(pattern.body);
-    case "group":
-      return canBeEmpty(pattern.body);
-    default:
-      return pattern satisfies never;
-  }
 }
 
 /** Whether every match of the pattern begins at the beginning of the text. */
