@@ -1,7 +1,7 @@
 /** From the words of a command line to a command and its typed arguments, or to a mistake that says what was probably meant. */
 import { err, ok, type Result } from "../lib/result.ts";
 import { closestName } from "../lib/suggestion.ts";
-import type { Command, Flag, Flags, FlagValues } from "./command.ts";
+import { type Command, type Flag, type Flags, type FlagValues, unset } from "./command.ts";
 import { expectation, type FlagValue, parseFlagText } from "./flag-text.ts";
 
 /** Why a command line cannot be run. */
@@ -66,7 +66,7 @@ function missingCommand(words: readonly string[], catalogue: readonly Command[])
 
 function parseArguments(command: Command, words: readonly string[]): Result<CommandLine, UsageError> {
   const operands: string[] = [];
-  const values: Record<string, boolean | string | number | string[] | undefined> = {};
+  const values: Record<string, FlagValue | readonly string[] | undefined> = {};
   for (const [name, flag] of Object.entries(command.flags)) values[name] = unset(flag);
   for (let index = 0; index < words.length; index++) {
     const word = words[index] ?? "";
@@ -85,14 +85,11 @@ function parseArguments(command: Command, words: readonly string[]): Result<Comm
     const value = parseFlag(word, flag, text);
     if (!value.ok) return value;
     const before = values[name];
-    values[name] = flag.kind === "list" && Array.isArray(before) ? [...before, String(value.value)] : value.value;
+    values[name] = Array.isArray(before) ? [...before, String(value.value)] : value.value;
   }
   const problem = checkOperands(command, operands);
   return problem === undefined ? ok({ kind: "run", command, operands, flags: values }) : err(problem);
 }
-
-const unset = (flag: Flag): boolean | string | number | string[] | undefined =>
-  flag.kind === "boolean" ? false : flag.kind === "list" ? [] : flag.default;
 
 /** `--name`, `--name=value`, `-n`, `-nvalue`. */
 function findFlag(word: string, flags: Flags): { name: string; flag: Flag | undefined; inline: string | undefined } {

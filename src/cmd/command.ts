@@ -34,6 +34,10 @@ type ValueOf<F extends Flag> = F extends { kind: "boolean" }
 
 export type FlagValues<F extends Flags> = { readonly [K in keyof F]: ValueOf<F[K]> };
 
+/** The value of a flag that nobody gives. */
+export const unset = (flag: Flag): boolean | string | number | readonly string[] | undefined =>
+  flag.kind === "boolean" ? false : flag.kind === "list" ? [] : flag.default;
+
 /** An argument without dashes. Only the last may be optional or repeated. */
 export interface Operand {
   /** As help shows it: `PATH`. */

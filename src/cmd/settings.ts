@@ -3,10 +3,11 @@
  * sometimes a flag. The first of these that states it wins: flag, environment, file, default.
  */
 import type { Diagnostic } from "../lib/diagnostic.ts";
+import type { JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Document } from "../resource/document.ts";
-import type { Flag, Flags, FlagValues } from "./command.ts";
-import { parseFlagText } from "./flag-text.ts";
+import { type Flag, type FlagValues, unset } from "./command.ts";
+import { type FlagValue, parseFlagText } from "./flag-text.ts";
 import { readSettingsFile } from "./settings-file.ts";
 
 /** By key in the configuration file. */
@@ -78,69 +79,63 @@ export interface ResolvedSettings {
   readonly origins: Origins;
 }
 
+type SettingValue = FlagValue | readonly string[] | undefined;
+
 export interface SettingSources {
-  /** Values that flags stated, by key; undefined and empty lists are not stated. */
-  readonly flags: { readonly [key: string]: { readonly flag: string; readonly value: FlagValues<Flags>[string] } };
+  /** What flags say, by key of the setting; undefined and empty lists say nothing. */
+  readonly flags: { readonly [K in SettingKey]?: { readonly flag: string; readonly value: SettingValue } };
   readonly environment: { readonly [name: string]: string | undefined };
-  readonly file: Document | undefined;
+  readonly file: Document<JsonValue> | undefined;
 }
 
 /** `admission.maxInFlight` → `VIGIL_ADMISSION_MAX_IN_FLIGHT` */
 export const environmentName = (key: string): string => `VIGIL_${key.replaceAll(/[A-Z]/g, "_$&").replaceAll(".", "_").toUpperCase()}`;
 
-/** A value that somebody gave, and where. */
-export type Stated = { readonly value: FlagValues<Flags>[string]; readonly origin: string };
+interface Stated {
+  readonly value: SettingValue;
+  readonly origin: string;
+}
 
 /** Every setting with its origin, or all that is wrong with the environment and the file. */
-export function resolveSettings({ flags, environment, file }: SettingSources): Result<ResolvedSettings, readonly Diagnostic[]> {
-  const fromFile = file === undefined ? { stated: new Map<string, Stated>(), diagnostics: [] } : readSettingsFile(file, SETTINGS);
-  const diagnostics: Diagnostic[] = [...fromFile.diagnostics];
-  const values: Record<string, Stated["value"]> = {};
-  const origins: Record<string, string> = {};
+export function resolveSettings(sources: SettingSources): Result<ResolvedSettings, readonly Diagnostic[]> {
+  const file = sources.file === undefined ? undefined : readSettingsFile(sources.file, SETTINGS);
+  const environment = readEnvironment(sources.environment);
+  const diagnostics = [...environment.diagnostics, ...(file?.diagnostics ?? [])];
+  if (diagnostics.length > 0) return err(diagnostics);
+  const flags = new Map(Object.entries(sources.flags).map(([key, given]) => [key, statedByFlag(given)]));
+  const stated = Object.entries<Flag>(SETTINGS).map(([key, setting]): [string, Stated] => [
+    key,
+    flags.get(key) ?? environment.stated.get(key) ?? file?.stated.get(key) ?? { value: unset(setting), origin: "default" },
+  ]);
+  const values = Object.fromEntries(stated.map(([key, { value }]) => [key, value]));
+  const origins = Object.fromEntries(stated.map(([key, { origin }]) => [key, origin]));
+  // Every key of SETTINGS is there, with a value that was read by the rules of its flag.
+  return ok({ values: values as Settings, origins: origins as Origins });
+}
+
+function statedByFlag({ flag, value }: { readonly flag: string; readonly value: SettingValue }): Stated | undefined {
+  return value === undefined || (Array.isArray(value) && value.length === 0) ? undefined : { value, origin: `flag --${flag}` };
+}
+
+/** Variables of settings; an empty one says nothing, the items of a list are separated by commas. */
+function readEnvironment(environment: SettingSources["environment"]): {
+  readonly stated: ReadonlyMap<string, Stated>;
+  readonly diagnostics: readonly Diagnostic[];
+} {
+  const stated = new Map<string, Stated>();
+  const diagnostics: Diagnostic[] = [];
   for (const [key, setting] of Object.entries<Flag>(SETTINGS)) {
     const name = environmentName(key);
-    const fromEnvironment = environment[name] === undefined ? undefined : readVariable(name, setting, environment[name]);
-    if (fromEnvironment?.ok === false) diagnostics.push(fromEnvironment.error);
-    const stated: Stated = statedByFlag(flags[key]) ??
-      (fromEnvironment?.ok ? fromEnvironment.value : undefined) ??
-      fromFile.stated.get(key) ?? {
-        value: setting.kind === "list" ? [] : "default" in setting ? setting.default : undefined,
-        origin: "default",
-      };
-    values[key] = stated.value;
-    origins[key] = stated.origin;
+    const text = environment[name];
+    if (text === undefined || text === "") continue;
+    const items = text.split(",").map((item) => item.trim());
+    const parsed = setting.kind === "list" ? ok(items.filter((item) => item !== "")) : parseFlagText(setting, text);
+    if (parsed.ok) stated.set(key, { value: parsed.value, origin: `environment ${name}` });
+    else {
+      const message = `expected ${parsed.error}, got \`${text}\``;
+      const place = { file: `<${name}>`, line: 1, column: 1, length: text.length, sourceLine: text };
+      diagnostics.push({ code: "CONFIG_ENVIRONMENT", severity: "error", message, ...place });
+    }
   }
-  // The loop has filled in every key of SETTINGS, each by the rules of its flag.
-  return diagnostics.length > 0 ? err(diagnostics) : ok({ values: values as Settings, origins: origins as Origins });
-}
-
-function statedByFlag(given: SettingSources["flags"][string] | undefined): Stated | undefined {
-  if (given?.value === undefined || (Array.isArray(given.value) && given.value.length === 0)) return undefined;
-  return { value: given.value, origin: `flag --${given.flag}` };
-}
-
-/** A list is separated by commas. */
-function readVariable(name: string, setting: Flag, text: string): Result<Stated, Diagnostic> {
-  const origin = `environment ${name}`;
-  if (setting.kind === "list")
-    return ok({
-      value: text
-        .split(",")
-        .map((item) => item.trim())
-        .filter(Boolean),
-      origin,
-    });
-  const parsed = parseFlagText(setting, text);
-  if (parsed.ok) return ok({ value: parsed.value, origin });
-  const message = `expected ${parsed.error}, got \`${text}\``;
-  return err({
-    code: "CONFIG_ENVIRONMENT",
-    severity: "error",
-    message,
-    file: `<${name}>`,
-    line: 1,
-    column: 1,
-    length: text.length,
-    sourceLine: text,
-  });
+  return { stated, diagnostics };
 }

@@ -32,12 +32,6 @@ export interface StateDirectory {
   release(): void;
 }
 
-/** Where state lives unless someone says otherwise: /var/lib/vigil for root, else under $XDG_STATE_HOME. */
-export function defaultStateDirectory(environment: { readonly [name: string]: string | undefined }): string {
-  if (process.getuid?.() === 0) return "/var/lib/vigil";
-  return join(environment["XDG_STATE_HOME"] || join(environment["HOME"] || ".", ".local/state"), "vigil");
-}
-
 /** Opens the directory for this process alone, makes it where there is none, and brings an older format to the current one. Throws a `StateErrorCode`. */
 export async function openStateDirectory(directory: string, migrations: readonly Migration[] = MIGRATIONS): Promise<StateDirectory> {
   const path = resolve(directory);
