@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { ActiveSnapshot } from "./active-snapshot.ts";
+
+const diagnostic = (severity: Diagnostic["severity"]): Diagnostic => ({
+  code: "X",
+  severity,
+  message: "m",
+  file: "f",
+  line: 1,
+  column: 1,
+  length: 1,
+});
+
+test("what does not compile leaves the last good snapshot in force and says why", () => {
+  const active = new ActiveSnapshot<{ readonly id: string }>();
+  expect(active.offer({ snapshot: { id: "bad" }, diagnostics: [diagnostic("error")] }, 1)).toBe("refused");
+  expect(active.current).toBeUndefined();
+  expect(active.offer({ snapshot: { id: "a" }, diagnostics: [diagnostic("warning")] }, 2)).toBe("activated");
+  expect(active.status).toEqual({ id: "a", activatedAtMs: 2, warnings: [diagnostic("warning")], refused: undefined });
+  expect(active.offer({ snapshot: { id: "bad" }, diagnostics: [diagnostic("error")] }, 3)).toBe("refused");
+  expect(active.current).toEqual({ id: "a" });
+  expect(active.status).toMatchObject({ id: "a", activatedAtMs: 2, refused: { atMs: 3, diagnostics: [diagnostic("error")] } });
+});
+
+test("the same snapshot again is not a change, and ends a refusal", () => {
+  const active = new ActiveSnapshot<{ readonly id: string }>();
+  const first = { id: "a" };
+  active.offer({ snapshot: first, diagnostics: [] }, 1);
+  active.offer({ snapshot: { id: "b" }, diagnostics: [diagnostic("error")] }, 2);
+  expect(active.offer({ snapshot: { id: "a" }, diagnostics: [] }, 3)).toBe("unchanged");
+  expect(active.current).toBe(first);
+  expect(active.status).toEqual({ id: "a", activatedAtMs: 1, warnings: [], refused: undefined });
+});
