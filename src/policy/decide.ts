@@ -1,0 +1,78 @@
+/** From what came of each policy to the one decision. */
+import type { Decision, JsonPatchOperation, Verdict } from "./decision.ts";
+import { denialText, outcomeOf, type PolicyResult, verdictsOf, warningText } from "./policy-result.ts";
+import type { Finding } from "./validate.ts";
+
+/** Collects results in policy order. */
+export class DecisionDraft {
+  readonly #verdicts: Verdict[] = [];
+  readonly #warnings: string[] = [];
+  readonly #annotations = new Map<string, string[]>();
+  readonly #failures: { readonly [key: string]: unknown }[] = [];
+  #denials = 0;
+  #message = "";
+  #reason = "";
+
+  add(result: PolicyResult, durationUs: number): void {
+    for (const verdict of verdictsOf(result, durationUs)) this.#verdicts.push(verdict);
+    for (const finding of result.findings) this.#addFinding(result, finding);
+    for (const [key, value] of result.annotations) this.#annotate(`${result.policy.name}/${key}`, value);
+  }
+
+  #addFinding(result: PolicyResult, finding: Finding): void {
+    const { policy, binding } = result;
+    const outcome = outcomeOf(result, finding);
+    if (outcome === "error") return;
+    if (outcome === "deny") {
+      if (this.#denials++ === 0) {
+        this.#message = denialText(result, finding);
+        this.#reason = finding.reason;
+      }
+    }
+    if (binding.actions.includes("Warn")) this.#warnings.push(warningText(result, finding));
+    if (binding.actions.includes("Audit")) {
+      this.#failures.push({
+        message: finding.message,
+        policy: policy.name,
+        binding: binding.name,
+        expressionIndex: finding.index,
+        validationActions: binding.actions,
+      });
+    }
+  }
+
+  /** Equal values of several bindings count once; others are joined, as the API server does. */
+  #annotate(key: string, value: string): void {
+    const values = this.#annotations.get(key) ?? [];
+    if (!values.includes(value)) this.#annotations.set(key, [...values, value]);
+  }
+
+  finish(patch: readonly JsonPatchOperation[], snapshotId: string, durationUs: number): Decision {
+    const allowed = this.#denials === 0;
+    const others = this.#denials > 1 ? ` (and ${this.#denials - 1} more)` : "";
+    return {
+      allowed,
+      code: allowed ? 200 : (STATUS_CODES[this.#reason] ?? 422),
+      message: this.#message + others,
+      reason: this.#reason,
+      verdicts: this.#verdicts,
+      warnings: this.#warnings,
+      auditAnnotations: this.#auditAnnotations(),
+      patch: allowed ? patch : [],
+      snapshotId,
+      durationUs,
+    };
+  }
+
+  #auditAnnotations(): { readonly [key: string]: string } {
+    if (this.#annotations.size === 0 && this.#failures.length === 0) return NO_ANNOTATIONS;
+    const annotations = Object.fromEntries([...this.#annotations].map(([key, values]) => [key, values.join(", ")]));
+    return this.#failures.length === 0 ? annotations : { ...annotations, [FAILURE_ANNOTATION]: JSON.stringify(this.#failures) };
+  }
+}
+
+const NO_ANNOTATIONS = {};
+/** The key under which the API server records what `Audit` lets through. */
+const FAILURE_ANNOTATION = "validation.policy.admission.k8s.io/validation_failure";
+
+const STATUS_CODES: { readonly [reason: string]: number } = { Unauthorized: 401, Forbidden: 403, RequestEntityTooLarge: 413, Invalid: 422 };
