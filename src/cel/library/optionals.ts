@@ -2,7 +2,7 @@
 import type { FunctionDeclaration, Library } from "../declaration.ts";
 import { OPTIONAL_MACROS } from "../macro.ts";
 import { costSize } from "../runtime/cost.ts";
-import { lookUp, lookUpOptional } from "../runtime/lookup.ts";
+import { lookUpOptional } from "../runtime/lookup.ts";
 import { BOOL, type CelType, listType, opaqueType, optionalType, typeParam } from "../type.ts";
 import { CelDouble, CelDuration, CelError, CelOptional, CelTimestamp, CelTypeValue, CelUint, type CelValue, NONE } from "../value.ts";
 import { anything, declare, dyn, fail, func, int, list, map, method, type Parameter, string } from "./define.ts";
@@ -89,8 +89,8 @@ const functions: readonly FunctionDeclaration[] = [
   declare(
     "_[_]",
     "The element or entry of an optional list or map, as an optional.",
-    func("optional_list_index_int", [optionalOf(list(V)), int], optionalResult, lookUp),
-    func("optional_map_index_value", [optionalOf(map(K, V)), K], optionalResult, lookUp),
+    func("optional_list_index_int", [optionalOf(list(V)), int], optionalResult, optionalLookUp),
+    func("optional_map_index_value", [optionalOf(map(K, V)), K], optionalResult, optionalLookUp),
   ),
   declare(
     "first",

@@ -9,9 +9,9 @@ import { noSuchKey, noSuchOverload, outOfBounds, quote } from "./failure.ts";
 import { isPlainMap, mapGet } from "./map.ts";
 import { typeOf } from "./type-of.ts";
 
-/** `container.key` or `container[key]`; the error when there is no such entry. */
-export function lookUp(container: CelValue, key: CelValue): CelValue {
-  if (container instanceof CelOptional) return lookUpOptional(container, key, true);
+/** `container.key` or `container[key]`; an error when there is no such entry. */
+export function lookUp(container: CelValue, key: CelValue, isStrict: boolean): CelValue {
+  if (container instanceof CelOptional) return lookUpOptional(container, key, isStrict);
   return find(container, key) ?? missing(container, key);
 }
 

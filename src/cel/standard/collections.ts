@@ -19,8 +19,8 @@ export const collectionFunctions: readonly FunctionDeclaration[] = [
   declare(
     "_[_]",
     "The element of a list at an index, or the value of a key in a map.",
-    func("index_list", [list(a), int], typeParam("A"), lookUp),
-    func("index_map", [map(a, b), a], typeParam("B"), lookUp),
+    func("index_list", [list(a), int], typeParam("A"), (container, index) => lookUp(container, index, true)),
+    func("index_map", [map(a, b), a], typeParam("B"), (container, key) => lookUp(container, key, true)),
   ),
   declare(
     "@in",

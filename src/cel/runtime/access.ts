@@ -1,0 +1,101 @@
+/**
+ * Variables, selection and presence, as both back ends do them when the fast way does not apply: errors of operands pass
+ * through, an error made here carries the position. A "presence" is the value of an optional without the box: undefined
+ * when there is none.
+ */
+import type { Frame } from "../frame.ts";
+import type { LazyScope, Program } from "../program.ts";
+import { CelError, CelOptional, type CelValue, NONE } from "../value.ts";
+import { noSuchOverload, quote } from "./failure.ts";
+import { findPresent, isPresent, lookUp, lookUpOptional } from "./lookup.ts";
+import { MapBuilder } from "./map.ts";
+import { at } from "./position.ts";
+
+const owns = Object.prototype.hasOwnProperty;
+
+/** A variable bound in the frame; an error when it is not. */
+export function variable(frame: Frame, name: string, start: number, end: number): CelValue {
+  const value = owns.call(frame.bindings, name) ? frame.bindings[name] : undefined;
+  return value === undefined ? new CelError("CEL_NO_SUCH_VARIABLE", `no value is bound to the variable ${quote(name)}`, start, end) : value;
+}
+
+/** A lazy variable: the result of its program, which runs at most once per frame. */
+export function lazyVariable(frame: Frame, program: Program): CelValue {
+  frame.memo ??= new Map();
+  const known = frame.memo.get(program);
+  if (known !== undefined) return known;
+  const value = program.run(frame);
+  frame.memo.set(program, value);
+  return value;
+}
+
+/** All lazy variables as a map; the first error if one of them is an error. */
+export function lazyScope(frame: Frame, scope: LazyScope): CelValue {
+  const map = new MapBuilder();
+  for (const [name, program] of scope.programs) {
+    const value = lazyVariable(frame, program);
+    if (value instanceof CelError) return value;
+    map.add(name, value);
+  }
+  return map.build();
+}
+
+/** `root.a.b`: `ends` are the ends of the steps in the source, for the position of an error. */
+export function path(
+  root: CelValue,
+  keys: readonly (string | number)[],
+  start: number,
+  ends: readonly number[],
+  isStrict: boolean,
+): CelValue {
+  let value = root;
+  for (let step = 0; step < keys.length; step++) {
+    if (value instanceof CelError) return value;
+    value = at(lookUp(value, keys[step] ?? "", isStrict), start, ends[step] ?? start);
+  }
+  return value;
+}
+
+/** The presence of `root.a.?b.c`: from `optionalFrom` on, what is absent makes the whole chain absent. */
+export function optionalPath(
+  root: CelValue,
+  keys: readonly (string | number)[],
+  start: number,
+  ends: readonly number[],
+  optionalFrom: number,
+  isStrict: boolean,
+): CelValue | undefined {
+  let value: CelValue | undefined = path(root, keys.slice(0, optionalFrom), start, ends, isStrict);
+  for (let step = optionalFrom; step < keys.length; step++) {
+    if (value === undefined || value instanceof CelError) return value;
+    value = at(findPresent(value, keys[step] ?? "", isStrict), start, ends[step] ?? start);
+  }
+  return value;
+}
+
+/** `has(operand.key)`. */
+export function has(operand: CelValue, key: string, isStrict: boolean, start: number, end: number): boolean | CelError {
+  return operand instanceof CelError ? operand : at(isPresent(operand, key, isStrict), start, end);
+}
+
+/** `container[key]`. */
+export function index(container: CelValue, key: CelValue, isStrict: boolean, start: number, end: number): CelValue {
+  if (container instanceof CelError) return container;
+  return key instanceof CelError ? key : at(lookUp(container, key, isStrict), start, end);
+}
+
+/** `container[?key]`. */
+export function optionalIndex(container: CelValue, key: CelValue, isStrict: boolean, start: number, end: number): CelValue {
+  if (container instanceof CelError) return container;
+  return key instanceof CelError ? key : at(lookUpOptional(container, key, isStrict), start, end);
+}
+
+/** A presence as an optional value. */
+export const optional = (presence: CelValue | undefined): CelValue =>
+  presence === undefined ? NONE : presence instanceof CelError ? presence : new CelOptional(true, presence);
+
+/** An optional value as a presence; an error when it is no optional. `fn` is what needed one. */
+export function presence(value: CelValue, fn: string, start: number, end: number): CelValue | undefined {
+  if (value instanceof CelOptional) return value.hasValue ? value.value : undefined;
+  return value instanceof CelError ? value : at(noSuchOverload(fn, [value]), start, end);
+}

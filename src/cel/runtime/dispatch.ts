@@ -1,0 +1,35 @@
+import type { Overload } from "../declaration.ts";
+import type { Frame } from "../frame.ts";
+import { CelError, type CelValue } from "../value.ts";
+import { noSuchOverload } from "./failure.ts";
+import { at } from "./position.ts";
+import { fitsType } from "./type-of.ts";
+
+/** A call in the source. */
+export interface CallSite {
+  readonly fn: string;
+  /** Those that the static types leave possible. */
+  readonly overloads: readonly Overload[];
+  /** Whether the call's cost is not in the static cost. */
+  readonly isCostly: boolean;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Calls the overload that the arguments fit and charges the frame. Errors among the arguments come first. */
+export function call(frame: Frame, site: CallSite, args: readonly CelValue[]): CelValue {
+  for (const arg of args) if (arg instanceof CelError) return arg;
+  const overload = findOverload(site.overloads, args);
+  if (overload === undefined) return at(noSuchOverload(site.fn, args), site.start, site.end);
+  const result = overload.call(...args);
+  if (site.isCostly) frame.cost += overload.cost === undefined ? 1 : overload.cost.actual(args, result);
+  return at(result, site.start, site.end);
+}
+
+/** The first overload that the arguments fit. None of them may be an error. */
+export function findOverload(overloads: readonly Overload[], args: readonly CelValue[]): Overload | undefined {
+  for (const overload of overloads) {
+    if (overload.args.length === args.length && overload.args.every((type, index) => fitsType(args[index] ?? null, type))) return overload;
+  }
+  return undefined;
+}
