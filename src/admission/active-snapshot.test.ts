@@ -14,10 +14,9 @@ const diagnostic = (severity: Diagnostic["severity"]): Diagnostic => ({
 
 test("what does not compile leaves the last good snapshot in force and says why", () => {
   const active = new ActiveSnapshot<{ readonly id: string }>();
-  expect(active.offer({ snapshot: { id: "bad" }, diagnostics: [diagnostic("error")] }, 1)).toBe("refused");
   expect(active.current).toBeUndefined();
   expect(active.offer({ snapshot: { id: "a" }, diagnostics: [diagnostic("warning")] }, 2)).toBe("activated");
-  expect(active.status).toEqual({ id: "a", activatedAtMs: 2, warnings: [diagnostic("warning")], refused: undefined });
+  expect(active.status).toEqual({ id: "a", activatedAtMs: 2, diagnostics: [diagnostic("warning")], refused: undefined });
   expect(active.offer({ snapshot: { id: "bad" }, diagnostics: [diagnostic("error")] }, 3)).toBe("refused");
   expect(active.current).toEqual({ id: "a" });
   expect(active.status).toMatchObject({ id: "a", activatedAtMs: 2, refused: { atMs: 3, diagnostics: [diagnostic("error")] } });
@@ -30,5 +29,11 @@ test("the same snapshot again is not a change, and ends a refusal", () => {
   active.offer({ snapshot: { id: "b" }, diagnostics: [diagnostic("error")] }, 2);
   expect(active.offer({ snapshot: { id: "a" }, diagnostics: [] }, 3)).toBe("unchanged");
   expect(active.current).toBe(first);
-  expect(active.status).toEqual({ id: "a", activatedAtMs: 1, warnings: [], refused: undefined });
+  expect(active.status).toEqual({ id: "a", activatedAtMs: 1, diagnostics: [], refused: undefined });
+});
+
+test("the first snapshot comes into force whatever is wrong with it", () => {
+  const active = new ActiveSnapshot<{ readonly id: string }>();
+  expect(active.offer({ snapshot: { id: "a" }, diagnostics: [diagnostic("error")] }, 1)).toBe("activated");
+  expect(active.status).toEqual({ id: "a", activatedAtMs: 1, diagnostics: [diagnostic("error")], refused: undefined });
 });

@@ -1,4 +1,7 @@
-/** Which snapshot is in force: swapped by one assignment; what does not compile leaves the last good one and is remembered with why. */
+/**
+ * Which snapshot is in force: swapped by one assignment; what does not compile leaves the last good one and is remembered with why.
+ * The first snapshot comes into force whatever is wrong with it: its broken policies are judged by their failure policies, the others hold.
+ */
 import type { Diagnostic } from "../lib/diagnostic.ts";
 
 export interface Compiled<S> {
@@ -7,16 +10,16 @@ export interface Compiled<S> {
 }
 
 export interface SnapshotStatus {
-  /** undefined until a first snapshot compiled. */
+  /** undefined until the first offer. */
   readonly id: string | undefined;
   readonly activatedAtMs: number | undefined;
-  /** Warnings of the snapshot in force. */
-  readonly warnings: readonly Diagnostic[];
+  /** Of the snapshot in force. */
+  readonly diagnostics: readonly Diagnostic[];
   /** The latest offer, when it was refused: the snapshot in force is older than the policies. */
   readonly refused: { readonly atMs: number; readonly diagnostics: readonly Diagnostic[] } | undefined;
 }
 
-const NOTHING: SnapshotStatus = { id: undefined, activatedAtMs: undefined, warnings: [], refused: undefined };
+const NOTHING: SnapshotStatus = { id: undefined, activatedAtMs: undefined, diagnostics: [], refused: undefined };
 
 export class ActiveSnapshot<S extends { readonly id: string }> {
   #snapshot: S | undefined;
@@ -31,15 +34,15 @@ export class ActiveSnapshot<S extends { readonly id: string }> {
     return this.#status;
   }
 
-  /** Puts a snapshot that compiled without errors in force; `unchanged` when the same one already is. */
+  /** Puts a snapshot in force that compiled without errors, or is the first; `unchanged` when the same one already is. */
   offer({ snapshot, diagnostics }: Compiled<S>, nowMs: number): "activated" | "unchanged" | "refused" {
-    if (diagnostics.some(({ severity }) => severity === "error")) {
+    if (this.#snapshot !== undefined && diagnostics.some(({ severity }) => severity === "error")) {
       this.#status = { ...this.#status, refused: { atMs: nowMs, diagnostics } };
       return "refused";
     }
     const isSame = this.#snapshot?.id === snapshot.id;
     const activatedAtMs = isSame ? this.#status.activatedAtMs : nowMs;
-    this.#status = { id: snapshot.id, activatedAtMs, warnings: diagnostics, refused: undefined };
+    this.#status = { id: snapshot.id, activatedAtMs, diagnostics, refused: undefined };
     if (isSame) return "unchanged";
     this.#snapshot = snapshot;
     return "activated";

@@ -1,8 +1,26 @@
 /** The rules of many policies as the few rules of one webhook: the same requests, within what the API server accepts in one list. */
+import type { CompiledPolicy } from "../policy/compiled-policy.ts";
 import type { ResourceRule } from "../resource/match-resources.ts";
 
 /** RuleWithOperations of `admissionregistration.k8s.io/v1`: it has no resource names. */
 export type WebhookRule = Omit<ResourceRule, "resourceNames">;
+
+const EVERYTHING: WebhookRule = { operations: ["*"], apiGroups: ["*"], apiVersions: ["*"], resources: ["*/*"], scope: "*" };
+
+/** What policies that are in force at admission are about. A policy without rules is about everything. */
+export function rulesOfPolicies(policies: readonly CompiledPolicy[]): readonly WebhookRule[] {
+  return policies.flatMap(({ constraints, bindings, runsAt }) => {
+    if (constraints === undefined || bindings.length === 0 || !runsAt.admission) return [];
+    if (constraints.resourceRules.length === 0) return [EVERYTHING];
+    return constraints.resourceRules.map(({ operations, apiGroups, apiVersions, resources, scope }) => ({
+      operations,
+      apiGroups,
+      apiVersions,
+      resources,
+      scope,
+    }));
+  });
+}
 
 /** Rules that together reach exactly the requests that `rules` reach, whatever their names; in a stable order. */
 export function unionOfRules(rules: readonly WebhookRule[]): readonly WebhookRule[] {
