@@ -2,6 +2,7 @@
 import type { Command } from "./command.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configShowCommand } from "./commands/config-show.ts";
+import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { versionCommand } from "./commands/version.ts";
 
-export const CATALOGUE: readonly Command[] = [configShowCommand, completionCommand, versionCommand];
+export const CATALOGUE: readonly Command[] = [eventsCommand, eventsWhyCommand, configShowCommand, completionCommand, versionCommand];

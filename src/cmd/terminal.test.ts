@@ -44,5 +44,9 @@ describe("tables", () => {
     expect(alignColumns(rows, Number.POSITIVE_INFINITY)).toEqual(["a    long  x", "\u001b[31mbcd\u001b[39m  é"]);
   });
   test("never exceed the width", () => expect(alignColumns([["name", "a very long summary"]], 12)).toEqual(["name  a ver…"]));
+  test("let the column give way that may", () => {
+    expect(alignColumns([["12:00", "a long message", "id-1"]], 20, 1)).toEqual(["12:00  a long …  id…"]);
+    expect(alignColumns([["12:00", "a long message", "id-1"]], 24, 1)).toEqual(["12:00  a long mes…  id-1"]);
+  });
   test("cut by code points", () => expect(cutToWidth("😀😀😀😀", 3)).toBe("😀😀…"));
 });

@@ -1,0 +1,98 @@
+/** `vigil events why`: one event, with everything that decided. */
+import type { DecisionEvent, VigilEvent } from "../../event/event.ts";
+import { formatTimeNs } from "../../event/timestamp.ts";
+import { eventToJson } from "../../event/wire.ts";
+import { readEvent, readEvents } from "../../evidence/event-reader.ts";
+import { formatDuration } from "../../lib/duration.ts";
+import { EXIT, type ExitCode, type Invocation } from "../command.ts";
+import { noteError } from "../notes.ts";
+import { alignColumns } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { shortId } from "./list.ts";
+import { findEventStore } from "./store.ts";
+
+export interface WhyOptions {
+  readonly format: "text" | "json";
+  readonly state: string | undefined;
+  readonly config: string | undefined;
+}
+
+export function explainEvent(invocation: Invocation, id: string, options: WhyOptions): ExitCode {
+  const { terminal } = invocation;
+  const directory = findEventStore(invocation, options);
+  if (directory === undefined) return EXIT.unable;
+  const found = findEvents(directory, id);
+  const [event] = found;
+  if (event === undefined || found.length > 1) {
+    const what = event === undefined ? `no event \`${id}\`` : `${found.length} events end in \`${id}\``;
+    noteError(terminal, what, event === undefined ? "`vigil events` shows them" : `such as ${event.id}`);
+    return EXIT.unable;
+  }
+  if (options.format === "json") terminal.printJson(eventToJson(event));
+  else terminal.print(explain(event, terminal).join("\n"));
+  return EXIT.yes;
+}
+
+/** How far back the last characters of an id are looked for. */
+const SEARCHED = 100_000;
+
+function findEvents(directory: string, id: string): readonly VigilEvent[] {
+  if (id === "last") return readEvents(directory, { verdict: "deny" }, 1);
+  const event = readEvent(directory, id);
+  if (event !== undefined) return [event];
+  return id.length < shortId(id).length ? [] : readEvents(directory, {}, SEARCHED).filter((candidate) => candidate.id.endsWith(id));
+}
+
+function explain(event: VigilEvent, terminal: Terminal): readonly string[] {
+  const about = event.kind === "decision" ? aboutDecision(event, terminal) : aboutOther(event);
+  const facts = [...about.facts, ["when", formatTimeNs(event.timeNs)], ["from", `${event.producer} on ${event.node}`], ["event", event.id]];
+  const rows = facts.filter(([, value]) => value !== "").map(([name = "", value = ""]) => [`  ${terminal.style("dim", name)}`, value]);
+  return [terminal.style("bold", about.title), ...alignColumns(rows, Number.POSITIVE_INFINITY), ...about.more];
+}
+
+interface About {
+  readonly title: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  readonly more: readonly string[];
+}
+
+function aboutDecision(event: DecisionEvent, terminal: Terminal): About {
+  const mode = event.mode === "dry-run" ? " (dry run)" : "";
+  const values = event.evidence.map(({ expression, value }) => [`    ${expression}`, `= ${value}`]);
+  return {
+    title: `${event.verdict.toUpperCase()}${mode} ${event.action} ${event.object}`,
+    facts: [
+      ["because", event.message],
+      ["policy", event.policy],
+      ["rule", event.rule],
+      ["written in", event.source],
+      ["reason", event.reasonCode],
+      ["asked by", event.subject],
+      ["decided by", `${event.point} in ${formatDuration(event.latencyUs / 1_000)}, policies ${event.policyDigest.slice(0, 12)}`],
+      ["request", event.auditId ?? ""],
+    ],
+    more: [
+      ...(values.length === 0 ? [] : [`  ${terminal.style("dim", "values that decided")}`, ...alignColumns(values, terminal.width)]),
+      ...(event.policy === "" ? [] : ["", `What it asks for: vigil policy explain ${event.policy}`]),
+    ],
+  };
+}
+
+function aboutOther(event: Exclude<VigilEvent, DecisionEvent>): About {
+  if (event.kind === "gap") {
+    const numbers = `numbers ${event.fromSeq} to ${event.toSeq}`;
+    return {
+      title: `GAP ${event.count} events were lost`,
+      facts: [
+        ["because", event.reason],
+        ["which", numbers],
+      ],
+      more: [],
+    };
+  }
+  const facts: About["facts"] = [
+    ["because", event.message],
+    ["by", event.subject],
+  ];
+  return { title: `${event.outcome.toUpperCase()} ${event.action} ${event.object}`, facts, more: [] };
+}
