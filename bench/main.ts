@@ -8,7 +8,13 @@ import { manyPolicies } from "./section/many-policies.ts";
 import { review } from "./section/review.ts";
 import { webhook } from "./section/webhook.ts";
 
-const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = { expressions, "many-policies": manyPolicies, review, webhook, checking };
+const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
+  expressions,
+  "many-policies": manyPolicies,
+  review,
+  webhook,
+  checking,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in SECTIONS));

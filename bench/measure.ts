@@ -40,7 +40,11 @@ export async function compete(contestants: readonly Contestant[], rounds = 15): 
   for (let round = 0; round < rounds; round++) {
     for (const entry of entries) entry.samples.push((await entry.contestant.run(entry.iterations)) / entry.iterations);
   }
-  return entries.map(({ contestant, samples }) => ({ name: contestant.name, samples: samples.sort((a, b) => a - b), median: median(samples) }));
+  return entries.map(({ contestant, samples }) => ({
+    name: contestant.name,
+    samples: samples.sort((a, b) => a - b),
+    median: median(samples),
+  }));
 }
 
 /** A contestant from a function in this process that answers for input number i. */

@@ -25,7 +25,12 @@ const table = (columns: readonly string[], rows: readonly (readonly string[])[])
   [columns, columns.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 
 export function renderSection(section: Section): string {
-  const targets = section.targets.map(({ what, goal, value, met }) => [what, goal, Number(value.toPrecision(3)).toString(), met ? "met" : "**missed**"]);
+  const targets = section.targets.map(({ what, goal, value, met }) => [
+    what,
+    goal,
+    Number(value.toPrecision(3)).toString(),
+    met ? "met" : "**missed**",
+  ]);
   return [
     `## ${section.title}`,
     section.notes.map((note) => `- ${note}`).join("\n"),

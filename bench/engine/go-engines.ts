@@ -44,7 +44,8 @@ export class GoEngines {
   }
 
   contestant(engine: "cel-go" | "cel-go with cost" | "OPA", name: string): Contestant {
-    const run = async (iterations: number): Promise<number> => Number((await this.#ask({ op: "run", engine, case: name, iterations }))["cpuNs"]);
+    const run = async (iterations: number): Promise<number> =>
+      Number((await this.#ask({ op: "run", engine, case: name, iterations }))["cpuNs"]);
     return { name: engine, run };
   }
 

@@ -1,6 +1,7 @@
 /** The engines that run in this process: ours, hand-written JavaScript as the limit, both CEL libraries of npm, and Cedar's WebAssembly. */
-import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
+
 import { CelScalar, celEnv, celFunc, parse, plan } from "@bufbuild/cel";
+import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
 import { Environment as MarcEnvironment } from "@marcbachmann/cel-js";
 import { createEnvironment, createFrame } from "../../src/cel/environment.ts";
 import { extensionLibraries, kubernetesLibraries } from "../../src/cel/library/catalogue.ts";
@@ -39,7 +40,8 @@ function quantityBytes(text: string): number {
 }
 
 /** Neither library has Kubernetes' quantities: their version of e5 compares numbers from a function. */
-const withoutQuantities = (cel: string): string => cel.replace(/quantity\(([^)]*)\)\.compareTo\(quantity\('1Gi'\)\) <= 0/, "bytes($1) <= 1073741824.0");
+const withoutQuantities = (cel: string): string =>
+  cel.replace(/quantity\(([^)]*)\)\.compareTo\(quantity\('1Gi'\)\) <= 0/, "bytes($1) <= 1073741824.0");
 
 export function marcbachmann(test: Case, inputs: readonly Deployment[]): Contestant {
   const evaluate = new MarcEnvironment()

@@ -33,18 +33,45 @@ export async function expressions(): Promise<Section> {
   const ratios = (name: string): number[] => ours.map((ns, row) => (columns.get(name)?.[row] ?? Number.NaN) / ns);
   const againstPlain = ratios("plain JavaScript").map((ratio) => 1 / ratio);
   const targets: Target[] = [
-    ...NPM_PEERS.map((name) => ({ what: `faster than ${name}, worst case`, goal: "≥ 4 ×", value: Math.min(...ratios(name)), met: Math.min(...ratios(name)) >= 4 })),
-    { what: "faster than cel-go with cost, worst case", goal: "≥ 10 ×", value: Math.min(...ratios("cel-go with cost")), met: Math.min(...ratios("cel-go with cost")) >= 10 },
-    { what: "faster than cel-go without cost, worst case", goal: "> 1 ×", value: Math.min(...ratios("cel-go")), met: Math.min(...ratios("cel-go")) > 1 },
-    { what: "slower than plain JavaScript, worst case", goal: "≤ 8 ×", value: Math.max(...againstPlain), met: Math.max(...againstPlain) <= 8 },
+    ...NPM_PEERS.map((name) => ({
+      what: `faster than ${name}, worst case`,
+      goal: "≥ 4 ×",
+      value: Math.min(...ratios(name)),
+      met: Math.min(...ratios(name)) >= 4,
+    })),
+    {
+      what: "faster than cel-go with cost, worst case",
+      goal: "≥ 10 ×",
+      value: Math.min(...ratios("cel-go with cost")),
+      met: Math.min(...ratios("cel-go with cost")) >= 10,
+    },
+    {
+      what: "faster than cel-go without cost, worst case",
+      goal: "> 1 ×",
+      value: Math.min(...ratios("cel-go")),
+      met: Math.min(...ratios("cel-go")) > 1,
+    },
+    {
+      what: "slower than plain JavaScript, worst case",
+      goal: "≤ 8 ×",
+      value: Math.max(...againstPlain),
+      met: Math.max(...againstPlain) <= 8,
+    },
     { what: "slower than plain JavaScript, median", goal: "≤ 3 ×", value: median(againstPlain), met: median(againstPlain) <= 3 },
   ];
-  const cell = (ns: number | undefined): string => (ns === undefined ? "cannot say it" : `${ns < 100 ? ns.toFixed(1) : Math.round(ns).toLocaleString("en")} ns`);
+  const cell = (ns: number | undefined): string =>
+    ns === undefined ? "cannot say it" : `${ns < 100 ? ns.toFixed(1) : Math.round(ns).toLocaleString("en")} ns`;
   return {
     title: "Five admission expressions",
     notes: [...CASES.map(({ name, what, cel }) => `${name}: ${what}: \`${cel}\``), "Vigil counts cost in Kubernetes' units throughout."],
     columns: ["engine", ...CASES.map(({ name }) => name)],
-    rows: [...columns].map(([name, values]) => [name, ...CASES.map((_, row) => `${cell(values[row])}${name === "Vigil" || values[row] === undefined ? "" : ` (${((values[row] ?? 0) / (ours[row] ?? 1)).toFixed(1)} ×)`}`)]),
+    rows: [...columns].map(([name, values]) => [
+      name,
+      ...CASES.map(
+        (_, row) =>
+          `${cell(values[row])}${name === "Vigil" || values[row] === undefined ? "" : ` (${((values[row] ?? 0) / (ours[row] ?? 1)).toFixed(1)} ×)`}`,
+      ),
+    ]),
     targets,
     versions: go.versions,
   };
