@@ -1,0 +1,175 @@
+/** Gathers the files that a test names. */
+import { posix } from "node:path";
+import type { Diagnostic } from "../../lib/diagnostic.ts";
+import type { JsonObject, JsonValue } from "../../lib/json.ts";
+import type { Result } from "../../lib/result.ts";
+import type { Document, DocumentSet } from "../../resource/document.ts";
+import { type PolicyResource, parsePolicyResource } from "../../resource/policy-resource.ts";
+import { isArray, isObject } from "../json-equals.ts";
+import type { UserInfo } from "../review.ts";
+import type { PolicyTest } from "./test-file.ts";
+import {
+  type ClusterResources,
+  NO_VALUES,
+  parseClusterResource,
+  parseContext,
+  parseUserInfo,
+  parseValuesFile,
+  type TestContext,
+  type TestValues,
+} from "./test-values.ts";
+
+/** How a test reaches its files. Paths have forward slashes. */
+export interface TestLoader {
+  /** The documents of a file, or undefined when there is no such file. */
+  readonly read: (path: string) => DocumentSet | undefined;
+  /** The names in a directory, sorted; undefined when the path is not one. */
+  readonly list: (path: string) => readonly string[] | undefined;
+}
+
+/** Everything that a test is about. */
+export interface Suite {
+  readonly test: PolicyTest;
+  /** The directory of the test file. */
+  readonly directory: string;
+  readonly policies: readonly PolicyResource[];
+  /** Policies that are not judged: why, by their names. */
+  readonly unsupported: ReadonlyMap<string, string>;
+  readonly subjects: readonly JsonObject[];
+  readonly targets: readonly JsonObject[];
+  readonly params: readonly JsonObject[];
+  readonly payloads: readonly { readonly name: string; readonly document: JsonObject }[];
+  readonly values: TestValues;
+  readonly userInfo: UserInfo | undefined;
+  readonly context: TestContext;
+  readonly cluster: ClusterResources | undefined;
+  readonly definitions: readonly JsonObject[];
+  /** Documents of `globalContextEntries[].resourceFiles`, by file as written. */
+  readonly globalContextFiles: ReadonlyMap<string, readonly JsonObject[]>;
+}
+
+const NO_CONTEXT: TestContext = { resources: [], images: new Map() };
+
+/** Loads a suite. What is missing or wrong is in `diagnostics`; an error there means that the suite did not load. */
+export function loadSuite(test: PolicyTest, testFile: string, loader: TestLoader, diagnostics: Diagnostic[]): Suite {
+  const directory = posix.dirname(testFile);
+  const files = new SuiteFiles(testFile, directory, loader, diagnostics);
+  const { policies, unsupported } = loadPolicies(test, files);
+  const clusterFiles = test.clusterResources.flatMap((path) => files.parsed(path, parseClusterResource) ?? []);
+  const cluster: ClusterResources | undefined =
+    test.clusterResources.length === 0
+      ? undefined
+      : { crdFiles: clusterFiles.flatMap(({ crdFiles }) => crdFiles), resources: clusterFiles.flatMap(({ resources }) => resources) };
+  return {
+    test,
+    directory,
+    policies,
+    unsupported,
+    subjects: files.objects(test.resources),
+    targets: files.objects(test.targetResources),
+    params: files.objects(test.paramResources),
+    payloads: test.jsonPayloads.flatMap((name) => {
+      const [document] = files.documents(name);
+      return document === undefined ? [] : [{ name, document: document.value }];
+    }),
+    values: test.values ?? (test.variables === "" ? undefined : files.parsed(test.variables, parseValuesFile)) ?? NO_VALUES,
+    userInfo: test.userInfo === "" ? undefined : files.parsed(test.userInfo, parseUserInfo),
+    context: (test.context === "" ? undefined : files.parsed(test.context, parseContext)) ?? NO_CONTEXT,
+    cluster,
+    definitions: files.objects(cluster?.crdFiles ?? []),
+    globalContextFiles: new Map(
+      test.globalContext.flatMap(({ resourceFiles }) => resourceFiles ?? []).map((path) => [path, files.objects([path])]),
+    ),
+  };
+}
+
+function loadPolicies(test: PolicyTest, files: SuiteFiles): Pick<Suite, "policies" | "unsupported"> {
+  const policies: PolicyResource[] = [];
+  const unsupported = new Map<string, string>();
+  for (const document of [...files.documentsUnder(test.policies), ...files.documentsUnder(test.exceptions)]) {
+    const parsed = parsePolicyResource(document);
+    if (parsed.kind === "policy") policies.push(parsed.resource);
+    else unsupported.set(nameOf(document.value), reasonOf(document, parsed.kind === "refused" ? parsed.diagnostics : []));
+  }
+  return { policies, unsupported };
+}
+
+function nameOf(object: JsonObject): string {
+  const metadata = object["metadata"];
+  return isObject(metadata) && typeof metadata["name"] === "string" ? metadata["name"] : "";
+}
+
+function reasonOf({ value }: Document, [first]: readonly Diagnostic[]): string {
+  return first === undefined
+    ? `\`${String(value["kind"])}\` is not a kind of policy that is judged`
+    : `${first.message} (${first.file}:${first.line}:${first.column})`;
+}
+
+/** Reads files and reports those that are missing or wrong. */
+class SuiteFiles {
+  readonly #testFile: string;
+  readonly #directory: string;
+  readonly #loader: TestLoader;
+  readonly #diagnostics: Diagnostic[];
+
+  constructor(testFile: string, directory: string, loader: TestLoader, diagnostics: Diagnostic[]) {
+    this.#testFile = testFile;
+    this.#directory = directory;
+    this.#loader = loader;
+    this.#diagnostics = diagnostics;
+  }
+
+  documents(path: string): readonly Document[] {
+    const read = this.#loader.read(posix.join(this.#directory, path));
+    if (read === undefined) {
+      this.#diagnostics.push({
+        code: "TEST_FILE_MISSING",
+        severity: "error",
+        message: `no file \`${path}\``,
+        file: this.#testFile,
+        line: 1,
+        column: 1,
+        length: 1,
+      });
+      return [];
+    }
+    this.#diagnostics.push(...read.diagnostics);
+    return read.documents;
+  }
+
+  /** The documents of files and of the YAML files under directories. */
+  documentsUnder(paths: readonly string[]): readonly Document[] {
+    return paths.flatMap((path) => {
+      const names = this.#loader.list(posix.join(this.#directory, path));
+      if (names === undefined) return this.documents(path);
+      const visible = names.filter((name) => !name.startsWith("."));
+      return this.documentsUnder(
+        visible.filter((name) => /\.ya?ml$/.test(name) || !name.includes(".")).map((name) => posix.join(path, name)),
+      );
+    });
+  }
+
+  objects(paths: readonly string[]): readonly JsonObject[] {
+    return this.documentsUnder(paths).map(({ value }) => withMaps(value));
+  }
+
+  /** The first document of a file, parsed. */
+  parsed<T>(path: string, parse: (document: Document, warnings: Diagnostic[]) => Result<T, readonly Diagnostic[]>): T | undefined {
+    const [document] = this.documents(path);
+    if (document === undefined) return undefined;
+    const parsed = parse(document, this.#diagnostics);
+    if (parsed.ok) return parsed.value;
+    this.#diagnostics.push(...parsed.error);
+    return undefined;
+  }
+}
+
+const MAP_FIELDS: ReadonlySet<string> = new Set(["annotations", "labels", "matchLabels", "nodeSelector", "data", "stringData"]);
+
+/** The object with `{}` for maps that are written without content (`annotations:`), as Kyverno's command line reads them. */
+function withMaps(object: JsonObject): JsonObject {
+  const convert = (value: JsonValue): JsonValue => (isArray(value) ? value.map(convert) : isObject(value) ? withMaps(value) : value);
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [key, value === null && MAP_FIELDS.has(key) ? {} : convert(value)]),
+  );
+}
