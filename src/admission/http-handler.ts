@@ -13,7 +13,7 @@ export interface HttpResponse {
   readonly headersSent: boolean;
   readonly destroyed: boolean;
   writeHead(status: number, headers: Record<string, string>): unknown;
-  end(body?: Uint8Array): unknown;
+  end(body?: string): unknown;
 }
 
 export interface HandlerOptions {
@@ -146,11 +146,10 @@ function pathOf(url: string): string {
 
 function send(request: HttpRequest, response: HttpResponse, { status, body, headers, isLast }: HttpAnswer, isDraining: boolean): void {
   if (response.headersSent || response.destroyed) return;
-  const bytes = Buffer.from(body, "utf8");
-  const all: Record<string, string> = { ...headers, "content-length": String(bytes.length) };
+  const all: Record<string, string> = { ...headers, "content-length": String(Buffer.byteLength(body)) };
   // HTTP/2 has no such header: its sessions end with GOAWAY.
   if ((isLast || isDraining) && request.httpVersionMajor === 1) all["connection"] = "close";
   response.writeHead(status, all);
   if (request.method === "HEAD") response.end();
-  else response.end(bytes);
+  else response.end(body);
 }
