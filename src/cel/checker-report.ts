@@ -65,10 +65,12 @@ export class CheckerReport {
   }
 
   /** A struct literal of a type that is unknown, or that has no fields. */
-  notStruct(expr: StructExpr, type: CelType | undefined): void {
+  notStruct(expr: StructExpr): void {
+    const name = quoteInput(expr.typeName);
     const span = { start: expr.start, end: expr.start + expr.typeName.length };
-    if (type === undefined) this.#add("CEL_UNKNOWN_TYPE", `unknown type ${quoteInput(expr.typeName)}${this.#container()}`, span);
-    else this.#add("CEL_NO_FIELDS", `type ${quoteInput(expr.typeName)} has no fields`, span);
+    const isDeclared = this.#scope.findIdentifier(expr.typeName) !== undefined;
+    if (isDeclared) this.#add("CEL_NO_FIELDS", `${name} is not a type with fields`, span);
+    else this.#add("CEL_UNKNOWN_TYPE", `unknown type ${name}${this.#container()}`, span);
   }
 
   fieldMismatch(field: string, expected: CelType, actual: CelType, value: Expr): void {

@@ -247,7 +247,7 @@ class Checker {
     const found = this.scope.findStructType(expr.typeName);
     const fields = found && this.scope.types.fieldsOf(found.type.kind === "object" ? found.type.name : found.name);
     if (found === undefined || fields === undefined) {
-      this.report.notStruct(expr, found?.type);
+      this.report.notStruct(expr);
       for (const { value } of expr.fields) this.check(value);
       return ERROR;
     }

@@ -10,7 +10,7 @@ export interface SourceText {
 /** The source of an expression that is a whole file, or was typed. */
 export function sourceText(text: string, file: string = "<expression>"): SourceText {
   const locate = (offset: number): { line: number; column: number; sourceLine: string } => {
-    const start = text.lastIndexOf("\n", offset - 1) + 1;
+    const start = offset === 0 ? 0 : text.lastIndexOf("\n", offset - 1) + 1;
     const end = text.indexOf("\n", offset);
     const line = text.slice(0, start).split("\n").length;
     return { line, column: offset - start + 1, sourceLine: text.slice(start, end === -1 ? undefined : end) };

@@ -139,7 +139,7 @@ export class Unification {
     if (from === to) return true;
     if (to.kind === "param") {
       const fit = this.#bind(to, from);
-      if (fit !== "unbound") return fit === "fits";
+      if (fit !== "unbound" || from.kind !== "param") return fit === "fits";
     }
     if (from.kind === "param") return this.#bind(from, to) === "fits";
     if (!mayBeAssignable(from, to)) return false;

@@ -82,7 +82,7 @@ function unparseCall(expr: Call): string {
   const [first, second, third] = args;
   if (target !== null || first === undefined) return unparseNamedCall(expr);
   if (fn === "!_") return `!${unparseAt(first, MEMBER)}`;
-  if (fn === "-_") return `-${isNumber(first) ? `(${unparse(first)})` : unparseAt(first, MEMBER)}`;
+  if (fn === "-_") return `-${parenthesizeNumber(unparseAt(first, MEMBER))}`;
   if (second === undefined) return unparseNamedCall(expr);
   if (fn === "_[_]" || fn === "_[?_]") return `${unparseAt(first, MEMBER)}[${marked(fn === "_[?_]", unparse(second))}]`;
   if (fn === "_?_:_" && third !== undefined) return `${unparseAt(first, OR)} ? ${unparseAt(second, OR)} : ${unparse(third)}`;
@@ -100,8 +100,8 @@ function unparseNamedCall({ fn, target, args }: Call): string {
   return target === null ? `${fn}(${list})` : `${unparseAt(target, MEMBER)}.${fn}(${list})`;
 }
 
-/** A minus before a number would become part of the number. */
-const isNumber = (expr: Expr): boolean => expr.kind === "literal" && (expr.value.type === "int" || expr.value.type === "double");
+/** A minus right before a number would become part of the number. */
+const parenthesizeNumber = (text: string): string => (/^[-\d]/.test(text) ? `(${text})` : text);
 
 /**
  * The terms of a chain of `&&` or `||`. The parser balances such chains, so a tree of another shape is written with
