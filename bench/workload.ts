@@ -27,14 +27,14 @@ export const INPUT_COUNT = 64;
 /** Deployment number i; two of three pass each expression. */
 export function deployment(i: number): Deployment & JsonObject {
   const good = i % 3 !== 0;
-  const container = (n: number): JsonObject & Container => ({
+  const container = (n: number) => ({
     name: `container-${n}`,
     image: `${good || n < 2 ? ["registry.k8s.io", "ghcr.io/acme", "quay.io/acme"][n] : "docker.io/library"}/app-${i}:1.${i}.${n}`,
     ports: [{ containerPort: 8080 + n, protocol: "TCP" }],
     securityContext: { allowPrivilegeEscalation: false, ...(good || n < 2 ? { runAsNonRoot: true } : {}) },
     resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "1", memory: good || n < 2 ? `${256 + n * 128}Mi` : "2Gi" } },
   });
-  return {
+  const object = {
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: {
@@ -51,6 +51,7 @@ export function deployment(i: number): Deployment & JsonObject {
       },
     },
   };
+  return object;
 }
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;

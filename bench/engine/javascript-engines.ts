@@ -3,7 +3,8 @@
 import { CelScalar, celEnv, celFunc, parse, plan } from "@bufbuild/cel";
 import { preparsePolicySet, statefulIsAuthorized } from "@cedar-policy/cedar-wasm/nodejs";
 import { Environment as MarcEnvironment } from "@marcbachmann/cel-js";
-import { createEnvironment, createFrame } from "../../src/cel/environment.ts";
+import { createEnvironment } from "../../src/cel/environment.ts";
+import { createFrame } from "../../src/cel/frame.ts";
 import { extensionLibraries, kubernetesLibraries } from "../../src/cel/library/catalogue.ts";
 import { DYN } from "../../src/cel/type.ts";
 import { type Contestant, inProcess } from "../measure.ts";
