@@ -1,3 +1,5 @@
+import { nonEmptyText, record, required, type Shape, textMap, withDefault } from "./shape.ts";
+
 /** The part of `metadata` that a policy engine reads. */
 export interface Metadata {
   readonly name: string;
@@ -6,3 +8,28 @@ export interface Metadata {
   readonly labels: { readonly [key: string]: string };
   readonly annotations: { readonly [key: string]: string };
 }
+
+/** What the API server keeps there. */
+const KEPT_BY_THE_SERVER = [
+  "creationTimestamp",
+  "deletionGracePeriodSeconds",
+  "deletionTimestamp",
+  "finalizers",
+  "generateName",
+  "generation",
+  "managedFields",
+  "ownerReferences",
+  "resourceVersion",
+  "selfLink",
+  "uid",
+];
+
+export const metadata: Shape<Metadata> = record<Metadata>(
+  {
+    name: required(nonEmptyText),
+    namespace: withDefault(nonEmptyText, ""),
+    labels: withDefault(textMap, {}),
+    annotations: withDefault(textMap, {}),
+  },
+  KEPT_BY_THE_SERVER,
+);

@@ -1,7 +1,21 @@
 /** PolicyException of `policies.kyverno.io` v1, v1beta1 and v1alpha1, with expiry. */
 import type { Document } from "./document.ts";
-import type { NamedExpression } from "./expression.ts";
+import { matchConditions, type NamedExpression } from "./expression.ts";
 import type { Metadata } from "./metadata.ts";
+import {
+  listOf,
+  nonEmptyText,
+  oneOf,
+  optional,
+  record,
+  required,
+  type Shape,
+  type Spot,
+  text,
+  textMap,
+  timestamp,
+  withDefault,
+} from "./shape.ts";
 
 export interface PolicyException {
   readonly kind: "PolicyException";
@@ -30,4 +44,41 @@ export interface PolicyReference {
   /** `ValidatingPolicy`, `NamespacedMutatingPolicy`, … */
   readonly kind: string;
   readonly name: string;
+}
+
+export const EXPIRY_ANNOTATION = "vigil.dev/expires";
+
+type Spec = Omit<PolicyException, "kind" | "document" | "metadata">;
+interface WrittenSpec extends Omit<Spec, "expiresAtMs"> {
+  readonly expiresAt: number | undefined;
+}
+
+const reference: Shape<PolicyReference> = record<PolicyReference>({ kind: required(nonEmptyText), name: required(nonEmptyText) });
+
+const writtenSpec: Shape<WrittenSpec> = record<WrittenSpec>(
+  {
+    policyRefs: required(listOf(reference, { min: 1 })),
+    matchConditions: withDefault(matchConditions, []),
+    images: withDefault(listOf(text), []),
+    allowedValues: withDefault(listOf(text), []),
+    reportResult: withDefault(oneOf("skip", "pass"), "skip"),
+    expiresAt: optional(timestamp),
+    properties: withDefault(textMap, {}),
+  },
+  ["evaluationMode"],
+);
+
+export const policyExceptionSpec: Shape<Spec> = (value, spot) => {
+  const written = writtenSpec(value, spot);
+  if (written === undefined) return undefined;
+  const { expiresAt, ...rest } = written;
+  return { ...rest, expiresAtMs: expiresAt };
+};
+
+/** The exception's end: the earlier one of its field and of its annotation. Reports an annotation that is no time. */
+export function expiryOf(expiresAtMs: number | undefined, metadata: Metadata, spot: Spot): number | undefined {
+  const written = metadata.annotations[EXPIRY_ANNOTATION];
+  if (written === undefined) return expiresAtMs;
+  const annotatedMs = timestamp(written, spot.child("metadata").child("annotations").child(EXPIRY_ANNOTATION));
+  return Math.min(expiresAtMs ?? Number.POSITIVE_INFINITY, annotatedMs ?? Number.POSITIVE_INFINITY);
 }
