@@ -27,7 +27,7 @@ export function parseStrictJson(bytes: Uint8Array): Result<JsonValue, VigilError
     const position = /position \d+/.exec(messageOf(thrown))?.[0];
     return err(new VigilError("JSON_SYNTAX", position === undefined ? "the text is not JSON" : `the text is not JSON at ${position}`));
   }
-  const names = countNames(value, MAX_JSON_DEPTH);
+  const names = typeof value === "object" && value !== null ? countNames(value, MAX_JSON_DEPTH) : 0;
   if (names === FORBIDDEN_NAME) return err(new VigilError("JSON_FORBIDDEN_NAME", "an object has the name `__proto__`"));
   if (names === TOO_DEEP) return err(new VigilError("JSON_DEPTH", `nested more than ${MAX_JSON_DEPTH} deep`));
   const { colons, hasLongNumber } = scan(bytes);
@@ -39,13 +39,13 @@ export function parseStrictJson(bytes: Uint8Array): Result<JsonValue, VigilError
 const FORBIDDEN_NAME = -1;
 const TOO_DEEP = -2;
 
-/** How many names all objects of `value` have together, or one of the two refusals. */
-function countNames(value: JsonValue, depthLeft: number): number {
-  if (typeof value !== "object" || value === null) return 0;
+/** How many names all objects within `value` have together, or one of the two refusals. */
+function countNames(value: JsonObject | readonly JsonValue[], depthLeft: number): number {
   if (depthLeft === 0) return TOO_DEEP;
   let names = 0;
   if (isList(value)) {
     for (const item of value) {
+      if (typeof item !== "object" || item === null) continue;
       const inner = countNames(item, depthLeft - 1);
       if (inner < 0) return inner;
       names += inner;
@@ -53,10 +53,13 @@ function countNames(value: JsonValue, depthLeft: number): number {
     return names;
   }
   for (const name in value) {
+    names++;
     if (name === "__proto__") return FORBIDDEN_NAME;
-    const inner = countNames(value[name] ?? null, depthLeft - 1);
+    const item = value[name];
+    if (typeof item !== "object" || item === null) continue;
+    const inner = countNames(item, depthLeft - 1);
     if (inner < 0) return inner;
-    names += inner + 1;
+    names += inner;
   }
   return names;
 }
@@ -76,8 +79,9 @@ function scan(text: Uint8Array): { readonly colons: number; readonly hasLongNumb
   let colons = 0;
   let digits = 0;
   let hasLongNumber = false;
-  for (let at = 0; at < text.length; at++) {
-    const byte = text[at] ?? 0;
+  let at = 0;
+  while (at < text.length) {
+    const byte = text[at++] ?? 0;
     if (byte >= ZERO && byte <= NINE) {
       if (++digits === LONG_NUMBER_DIGITS) hasLongNumber = true;
       continue;
@@ -85,7 +89,11 @@ function scan(text: Uint8Array): { readonly colons: number; readonly hasLongNumb
     digits = 0;
     if (byte === COLON) colons++;
     if (byte !== QUOTE) continue;
-    for (at++; text[at] !== QUOTE; at++) if (text[at] === BACKSLASH) at++;
+    let inside = text[at++];
+    while (inside !== QUOTE) {
+      if (inside === BACKSLASH) at++;
+      inside = text[at++];
+    }
   }
   return { colons, hasLongNumber };
 }
