@@ -3,7 +3,7 @@ import { closestName } from "../lib/suggestion.ts";
 import type { Call, Comprehension, Expr, Ident, Select, StructExpr } from "./ast.ts";
 import type { Declarations, FunctionSignatures } from "./declarations.ts";
 import { type CelDiagnosticCode, celDiagnostic, quoteInput, type Span } from "./diagnostic.ts";
-import { macroUsage } from "./macro.ts";
+import { macroUsage, writtenName } from "./macro.ts";
 import { describeCandidates, formatOperation } from "./overload-resolution.ts";
 import type { SourceText } from "./source-text.ts";
 import { type CelType, formatType } from "./type.ts";
@@ -49,7 +49,9 @@ export class CheckerReport {
     const types = argumentTypes.map(formatType);
     const span = { start: expr.at, end: expr.at + nameLength(expr) };
     const operation = formatOperation(declared.name, types);
-    const call = isMember ? `${types[0]}.${declared.name}(${types.slice(1).join(", ")})` : `${declared.name}(${types.join(", ")})`;
+    const call = isMember
+      ? `${types[0]}.${declared.name}(${types.slice(1).join(", ")})`
+      : `${writtenName(declared.name)}(${types.join(", ")})`;
     const hint = SAME_TYPE_HINTS.get(declared.name) ?? `expected ${describeCandidates(declared, argumentTypes, isMember)}`;
     this.#add("CEL_NO_MATCHING_OVERLOAD", `no matching overload for \`${operation ?? call}\``, span, hint);
   }
@@ -129,8 +131,11 @@ function listOf(names: readonly string[]): string | undefined {
 }
 
 /** How many characters name the operator or function at `expr.at`. */
-function nameLength({ fn }: Call): number {
+function nameLength(call: Call): number {
+  const fn = call.target === null ? lastWord(writtenName(call.fn)) : call.fn;
   if (fn === "@in") return 2;
   if (fn.startsWith("_[") || fn === "_?_:_" || fn === "!_" || fn === "-_") return 1;
   return fn.startsWith("_") && fn.endsWith("_") ? fn.length - 2 : fn.length;
 }
+
+const lastWord = (name: string): string => name.slice(name.lastIndexOf(".") + 1);

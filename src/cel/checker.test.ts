@@ -6,6 +6,8 @@ import { type CheckedExpression, checkExpression, type Reference } from "./check
 import type { Library } from "./declaration.ts";
 import { Declarations } from "./declarations.ts";
 import { bindingsLibrary, blocksLibrary, comprehensionsLibrary } from "./library/bindings.ts";
+import { listsLibrary } from "./library/lists.ts";
+import { mathLibrary } from "./library/math.ts";
 import { optionalsLibrary } from "./library/optionals.ts";
 import { parseExpression } from "./parser.ts";
 import { sourceText } from "./source-text.ts";
@@ -63,7 +65,7 @@ const variables: Readonly<Record<string, CelType>> = {
   "a.b": INT,
 };
 const scope = new Declarations({
-  libraries: [standardLibrary, optionalsLibrary, bindingsLibrary, blocksLibrary, comprehensionsLibrary, greet],
+  libraries: [standardLibrary, optionalsLibrary, bindingsLibrary, blocksLibrary, comprehensionsLibrary, mathLibrary, listsLibrary, greet],
   variables,
   types,
 });
@@ -125,6 +127,9 @@ test.each([
   ["any.transformMap(k, v, 1)", "map(dyn, int)"],
   ["[].map(x, x)", "list(dyn)"],
   ["cel.bind(x, 1, x + x)", "int"],
+  ["math.greatest(1, 2)", "int"],
+  ["math.least(1, 2.0, 3u)", "dyn"],
+  ["strings.sortBy(x, size(x))", "list(string)"],
   ["opt.optMap(x, x + 1)", "optional_type(int)"],
   ["opt.optMap(x, string(x)).orValue('')", "string"],
   ["opt.optFlatMap(x, optional.of('a'))", "optional_type(string)"],
@@ -256,6 +261,7 @@ test.each([
   ["i + s", "expected `int + int`, `string + string`, `bytes + bytes` and 6 more"],
   ["s.startsWith(1)", "expected `string.startsWith(string)`"],
   ["startsWith(s, s)", "expected `string.startsWith(string)`"],
+  ["math.greatest('a', i)", "expected `math.greatest(double, int)`, `math.greatest(int, int)`, `math.greatest(uint, int)` and 12 more"],
   ["i == s", "both sides must have one type: convert one, or wrap it in `dyn()`"],
 ])("%s is answered with: %s", (text, hint) => {
   expect(hintOf(text)).toBe(hint);

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import type { Expr } from "./ast.ts";
-import { BINDING_MACROS, BLOCK_MACROS, OPTIONAL_MACROS, STANDARD_MACROS, TWO_VARIABLE_MACROS } from "./macro.ts";
+import { BINDING_MACROS, BLOCK_MACROS, LIST_MACROS, MATH_MACROS, OPTIONAL_MACROS, STANDARD_MACROS, TWO_VARIABLE_MACROS } from "./macro.ts";
 import { parseExpression } from "./parser.ts";
 import { sourceText } from "./source-text.ts";
 
-const every = new Set([STANDARD_MACROS, TWO_VARIABLE_MACROS, OPTIONAL_MACROS, BINDING_MACROS, BLOCK_MACROS].flat());
+const every = new Set(
+  [STANDARD_MACROS, TWO_VARIABLE_MACROS, OPTIONAL_MACROS, BINDING_MACROS, BLOCK_MACROS, MATH_MACROS, LIST_MACROS].flat(),
+);
 
 function parse(text: string, macros: ReadonlySet<string> = every): Expr | string {
   const parsed = parseExpression(sourceText(text), { macros });
@@ -31,6 +33,13 @@ test.each([
   ["x.optMap(a, r)", { kind: "optMap", name: "a", flat: false }],
   ["x.optFlatMap(a, r)", { kind: "optMap", name: "a", flat: true }],
   ["cel.bind(a, v, r)", { kind: "bind", name: "a", value: { name: "v" }, body: { name: "r" } }],
+  ["math.greatest(a)", { kind: "call", fn: "math.@max", target: null, args: [{ name: "a" }] }],
+  ["math.least(a, b)", { kind: "call", fn: "math.@min", target: null, args: [{ name: "a" }, { name: "b" }] }],
+  ["math.greatest(a, b, c)", { kind: "call", fn: "math.@max", args: [{ kind: "list", elements: [{}, {}, {}] }] }],
+  [
+    "x.sortBy(a, k)",
+    { kind: "bind", value: { name: "x" }, body: { fn: "@sortByAssociatedKeys", args: [{ macro: "map", var1: "a", body: { name: "k" } }] } },
+  ],
   ["cel.block([1, 2], cel.index(1))", { kind: "block", slots: [{ kind: "literal" }, { kind: "literal" }], result: { name: "@index1" } }],
   ["x.all(cel.iterVar(0, 1), p)", { macro: "all", var1: "@it:0:1" }],
   ["cel.accuVar(2, 3)", { kind: "ident", name: "@ac:2:3" }],
@@ -47,6 +56,8 @@ test.each([
   ["bind(a, 1, a)"],
   ["other.bind(a, 1, a)"],
   ["x.y.bind(a, 1, a)"],
+  ["greatest(1)"],
+  ["x.math.least(1)"],
 ])("%s is an ordinary call", (text) => {
   expect(parse(text)).toMatchObject({ kind: "call" });
 });
@@ -74,6 +85,8 @@ test.each([
   ["x.map(__result__, 1)", "CEL_MACRO_ARGUMENT 7"],
   ["cel.bind(a.b, 1, 2)", "CEL_MACRO_ARGUMENT 10"],
   ["x.optMap('a', 1)", "CEL_MACRO_ARGUMENT 10"],
+  ["math.greatest()", "CEL_MACRO_ARGUMENT 1"],
+  ["x.sortBy(1, 2)", "CEL_MACRO_ARGUMENT 10"],
   ["cel.block(1, 2)", "CEL_MACRO_ARGUMENT 11"],
   ["cel.block([?a], 2)", "CEL_MACRO_ARGUMENT 11"],
   ["cel.index(-1)", "CEL_MACRO_ARGUMENT 11"],

@@ -20,6 +20,10 @@ export const TWO_VARIABLE_MACROS: readonly string[] = [
 export const OPTIONAL_MACROS: readonly string[] = ["optMap", "optFlatMap"];
 /** `cel.bind`. */
 export const BINDING_MACROS: readonly string[] = ["bind"];
+/** `math.greatest` and `math.least` of any number of arguments. */
+export const MATH_MACROS: readonly string[] = ["greatest", "least"];
+/** `list.sortBy(x, key)`. */
+export const LIST_MACROS: readonly string[] = ["sortBy"];
 /** `cel.block`, `cel.index`, `cel.iterVar` and `cel.accuVar`, which the optimiser of another CEL may have written. */
 export const BLOCK_MACROS: readonly string[] = ["block", "index", "iterVar", "accuVar"];
 
@@ -34,8 +38,9 @@ type Expand = (call: Call, context: MacroContext) => Expr | undefined;
 interface Macro {
   /** The name in the set of enabled macros. */
   readonly name: string;
-  readonly argumentCount: number;
-  readonly style: "global" | "receiver" | "cel";
+  readonly argumentCount: number | "any";
+  /** A macro of a namespace is written after the bare name of the namespace. */
+  readonly style: "global" | "receiver" | "cel" | "math";
   readonly expand: Expand;
 }
 
@@ -44,7 +49,8 @@ export function expandMacro(call: Call, enabled: ReadonlySet<string>, context: M
   const candidates = MACROS.get(call.fn);
   if (candidates === undefined) return undefined;
   for (const macro of candidates) {
-    if (macro.argumentCount === call.args.length && enabled.has(macro.name) && hasStyle(call, macro.style)) {
+    const fits = macro.argumentCount === "any" || macro.argumentCount === call.args.length;
+    if (fits && enabled.has(macro.name) && hasStyle(call, macro.style)) {
       return macro.expand(call, context);
     }
   }
@@ -57,7 +63,7 @@ export const macroUsage = (name: string): string | undefined => MACRO_USAGE.get(
 function hasStyle(call: Call, style: Macro["style"]): boolean {
   if (style === "global") return call.target === null;
   if (style === "receiver") return call.target !== null;
-  return call.target?.kind === "ident" && call.target.name === "cel";
+  return call.target?.kind === "ident" && call.target.name === style;
 }
 
 const MACRO_USAGE: ReadonlyMap<string, string> = new Map([
@@ -74,6 +80,9 @@ const MACRO_USAGE: ReadonlyMap<string, string> = new Map([
   ["optMap", "optional.optMap(x, result)"],
   ["optFlatMap", "optional.optFlatMap(x, optionalResult)"],
   ["bind", "cel.bind(name, value, result)"],
+  ["greatest", "math.greatest(a, b)"],
+  ["least", "math.least(a, b)"],
+  ["sortBy", "list.sortBy(x, key)"],
 ]);
 
 const MACROS: ReadonlyMap<string, readonly Macro[]> = new Map<string, readonly Macro[]>([
@@ -90,6 +99,9 @@ const MACROS: ReadonlyMap<string, readonly Macro[]> = new Map<string, readonly M
   ["optMap", [{ name: "optMap", argumentCount: 2, style: "receiver", expand: expandOptMap }]],
   ["optFlatMap", [{ name: "optFlatMap", argumentCount: 2, style: "receiver", expand: expandOptMap }]],
   ["bind", [{ name: "bind", argumentCount: 3, style: "cel", expand: expandBind }]],
+  ["sortBy", [{ name: "sortBy", argumentCount: 2, style: "receiver", expand: expandSortBy }]],
+  ["greatest", [{ name: "greatest", argumentCount: "any", style: "math", expand: expandExtreme }]],
+  ["least", [{ name: "least", argumentCount: "any", style: "math", expand: expandExtreme }]],
   ["block", [{ name: "block", argumentCount: 2, style: "cel", expand: expandBlock }]],
   ["index", [{ name: "index", argumentCount: 1, style: "cel", expand: numberedName("@index") }]],
   ["iterVar", [{ name: "iterVar", argumentCount: 2, style: "cel", expand: numberedName("@it:") }]],
@@ -165,6 +177,49 @@ function expandBind(call: Call, context: MacroContext): Expr | undefined {
   const [, value, body] = args;
   if (name === undefined || value === undefined || body === undefined) return undefined;
   return { kind: "bind", id: context.nextId(), start, end, name, value, body };
+}
+
+/** The functions that macros call, by the names of the macros. Nobody can write them: `@` is no character of CEL. */
+const EXTREMES: ReadonlyMap<string, string> = new Map([
+  ["greatest", "math.@max"],
+  ["least", "math.@min"],
+]);
+
+/** A function's name as it is written: `math.greatest` for `math.@max`. */
+export function writtenName(fn: string): string {
+  if (!fn.startsWith("math.@")) return fn;
+  for (const [written, name] of EXTREMES) if (name === fn) return `math.${written}`;
+  return fn;
+}
+
+/** `math.greatest(a)`, of two arguments, or of a list when there are more. */
+function expandExtreme(call: Call, context: MacroContext): Expr | undefined {
+  const { args, start, end } = call;
+  const fn = EXTREMES.get(call.fn);
+  if (fn === undefined || args.length === 0) {
+    context.report(`\`math.${call.fn}\` needs at least one argument`, call);
+    return undefined;
+  }
+  if (args.length <= 2) return { ...call, id: context.nextId(), fn, target: null };
+  const elements = args.map((value) => ({ value, optional: false }));
+  const list: Expr = { kind: "list", id: context.nextId(), start, end, elements };
+  return { ...call, id: context.nextId(), fn, target: null, args: [list] };
+}
+
+/** The variable that holds the list of `sortBy`: the list is evaluated once. */
+export const SORTED_LIST = "@sorted";
+
+/** `list.sortBy(x, key)` binds the list and sorts it by the list of its keys, `list.map(x, key)`. */
+function expandSortBy(call: Call, context: MacroContext): Expr | undefined {
+  const { start, end, at, target, args } = call;
+  const name = variableName(call, 0, context);
+  const key = args[1];
+  if (name === undefined || target === null || key === undefined) return undefined;
+  const list = (): Ident => ({ kind: "ident", id: context.nextId(), start: target.start, end: target.end, name: SORTED_LIST });
+  const keys = comprehension("map", { ...call, target: list() }, [name, null], context);
+  if (keys === undefined) return undefined;
+  const sorted: Call = { kind: "call", id: context.nextId(), start, end, at, fn: "@sortByAssociatedKeys", target: list(), args: [keys] };
+  return { kind: "bind", id: context.nextId(), start, end, name: SORTED_LIST, value: target, body: sorted };
 }
 
 function expandBlock(call: Call, context: MacroContext): Block | undefined {

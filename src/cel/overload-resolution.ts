@@ -1,5 +1,6 @@
 import type { Overload } from "./declaration.ts";
 import type { FunctionSignatures, Signature } from "./declarations.ts";
+import { writtenName } from "./macro.ts";
 import { type CelType, DYN, ERROR, formatType } from "./type.ts";
 import { isSameResult, mayBeAssignable, type Unification } from "./unification.ts";
 
@@ -64,7 +65,7 @@ function formatSignature(name: string, { args, isMember }: Overload): string {
   const types = args.map(formatType);
   const operator = formatOperation(name, types);
   if (operator !== undefined) return operator;
-  return isMember ? `${types[0]}.${name}(${types.slice(1).join(", ")})` : `${name}(${types.join(", ")})`;
+  return isMember ? `${types[0]}.${name}(${types.slice(1).join(", ")})` : `${writtenName(name)}(${types.join(", ")})`;
 }
 
 /** An operator applied to operands as it is written, or undefined when the function is no operator: `_+_` to `int + int`. */

@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Expr, LiteralValue } from "./ast.ts";
-import { BINDING_MACROS, BLOCK_MACROS, OPTIONAL_MACROS, STANDARD_MACROS, TWO_VARIABLE_MACROS } from "./macro.ts";
+import { BINDING_MACROS, BLOCK_MACROS, LIST_MACROS, MATH_MACROS, OPTIONAL_MACROS, STANDARD_MACROS, TWO_VARIABLE_MACROS } from "./macro.ts";
 import { parseExpression } from "./parser.ts";
 import { sourceText } from "./source-text.ts";
 import { unparse } from "./unparse.ts";
 
-const macros = new Set([STANDARD_MACROS, TWO_VARIABLE_MACROS, OPTIONAL_MACROS, BINDING_MACROS, BLOCK_MACROS].flat());
+const macros = new Set(
+  [STANDARD_MACROS, TWO_VARIABLE_MACROS, OPTIONAL_MACROS, BINDING_MACROS, BLOCK_MACROS, MATH_MACROS, LIST_MACROS].flat(),
+);
 
 function parse(text: string): Expr {
   const parsed = parseExpression(sourceText(text), { macros });
@@ -55,6 +57,8 @@ test.each([
   ["x.map(a, a > 1, a * 2)", "x.map(a, a > 1, a * 2)"],
   ["(x + y).existsOne(a, true)", "(x + y).exists_one(a, true)"],
   ["x.existsOne(a, b, true)", "x.existsOne(a, b, true)"],
+  ["math.greatest(1, 2) + math.least(a, b, c)", "math.greatest(1, 2) + math.least([a, b, c])"],
+  ["(x + y).sortBy(e, e.z.sortBy(f, f))", "(x + y).sortBy(e, e.z.sortBy(f, f))"],
   ["cel.bind(a, 1, a + 1)", "cel.bind(a, 1, a + 1)"],
   ["x.?y.optFlatMap(z, z.?a)", "x.?y.optFlatMap(z, z.?a)"],
   ["cel.block([1], cel.index(0) + cel.iterVar(1, 2))", "cel.block([1], cel.index(0) + cel.iterVar(1, 2))"],

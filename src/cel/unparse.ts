@@ -1,4 +1,5 @@
-import type { Call, Comprehension, Expr, LiteralValue } from "./ast.ts";
+import type { Bind, Call, Comprehension, Expr, LiteralValue } from "./ast.ts";
+import { SORTED_LIST, writtenName } from "./macro.ts";
 
 /** How tightly an expression binds; an operand that binds less tightly than its place needs parentheses. */
 const TERNARY = 0;
@@ -51,6 +52,7 @@ export function unparse(expr: Expr): string {
     case "comprehension":
       return unparseComprehension(expr);
     case "bind":
+      if (expr.name === SORTED_LIST) return unparseSortBy(expr);
       return `cel.bind(${unparseName(expr.name)}, ${unparse(expr.value)}, ${unparse(expr.body)})`;
     case "optMap": {
       const macro = expr.flat ? "optFlatMap" : "optMap";
@@ -97,7 +99,7 @@ function unparseCall(expr: Call): string {
 
 function unparseNamedCall({ fn, target, args }: Call): string {
   const list = args.map(unparse).join(", ");
-  return target === null ? `${fn}(${list})` : `${unparseAt(target, MEMBER)}.${fn}(${list})`;
+  return target === null ? `${writtenName(fn)}(${list})` : `${unparseAt(target, MEMBER)}.${fn}(${list})`;
 }
 
 /** A minus right before a number would become part of the number. */
@@ -140,6 +142,13 @@ function unparseComprehension({ macro, range, var1, var2, filter, body }: Compre
   if (var2 !== null) parts.push(unparseName(var2));
   if (filter !== null) parts.push(unparse(filter));
   return `${unparseAt(range, MEMBER)}.${name}(${[...parts, unparse(body)].join(", ")})`;
+}
+
+/** The parser makes `sortBy` a binding of the list around a call with its keys. */
+function unparseSortBy({ value, body }: Bind): string {
+  const keys = body.kind === "call" ? body.args[0] : undefined;
+  const [variable, key] = keys?.kind === "comprehension" ? [keys.var1, keys.body] : ["_", body];
+  return `${unparseAt(value, MEMBER)}.sortBy(${unparseName(variable)}, ${unparse(key)})`;
 }
 
 /** Names that stand for slots of `cel.block` and for variables of an optimiser are calls in the source. */
