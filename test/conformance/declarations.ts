@@ -1,8 +1,12 @@
 /** The environment in which the conformance data is checked. */
 import { Declarations } from "../../src/cel/declarations.ts";
 import { bindingsLibrary, blocksLibrary, comprehensionsLibrary } from "../../src/cel/library/bindings.ts";
-import { extensionLibraries } from "../../src/cel/library/catalogue.ts";
+import { encodersLibrary } from "../../src/cel/library/encoders.ts";
+import { listsLibrary } from "../../src/cel/library/lists.ts";
+import { mathLibrary } from "../../src/cel/library/math.ts";
 import { optionalsLibrary } from "../../src/cel/library/optionals.ts";
+import { setsLibrary } from "../../src/cel/library/sets.ts";
+import { stringsLibrary } from "../../src/cel/library/strings.ts";
 import { standardLibrary } from "../../src/cel/standard/library.ts";
 import { BOOL, BYTES, type CelType, DOUBLE, INT, NULL, STRING, UINT } from "../../src/cel/type.ts";
 import type { Case } from "./cases.ts";
@@ -21,7 +25,17 @@ const checkerLibrary = {
 
 const messages = { name: "protobuf messages", functions: [], constants: enumConstants };
 const macroLibraries = [bindingsLibrary, blocksLibrary, comprehensionsLibrary];
-const libraries = [standardLibrary, optionalsLibrary, ...macroLibraries, ...extensionLibraries, messages];
+const libraries = [
+  standardLibrary,
+  optionalsLibrary,
+  ...macroLibraries,
+  stringsLibrary,
+  listsLibrary,
+  setsLibrary,
+  mathLibrary,
+  encodersLibrary,
+  messages,
+];
 const base = new Declarations({ libraries, types: protobufTypes, crossTypeComparisons: false });
 
 /** What a case may use: everything of cel-go, and what it declares itself. */
