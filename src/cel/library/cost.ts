@@ -3,32 +3,23 @@
  * ext/*.go for its own extensions).
  */
 import type { CallCost, CostRange } from "../declaration.ts";
-import { isMap, mapKeys, mapSize, mapValue } from "../runtime/map.ts";
-import { CelOptional, type CelValue } from "../value.ts";
-import { codePointCount, utf8Length } from "./code-points.ts";
+import { costSize, LIST_COST } from "../runtime/cost.ts";
+import { isMap, mapKeys, mapValue } from "../runtime/map.ts";
+import type { CelValue } from "../value.ts";
+import { utf8Length } from "./code-points.ts";
 
-/** Per code point or byte that is read. */
+/** Per unit of text or byte that is read. */
 export const TRAVERSAL_FACTOR = 0.1;
-/** Per code point of a regular expression. */
+/** Per unit of a regular expression. */
 export const REGEX_FACTOR = 0.25;
-export const LIST_CREATION_COST = 10;
-export const STRUCT_CREATION_COST = 40;
 
-/** Code points of a string, bytes, elements, entries; 1 for everything that has no size. */
-export function costSize(value: CelValue): number {
-  if (typeof value === "string") return codePointCount(value);
-  if (value instanceof Uint8Array || Array.isArray(value)) return value.length;
-  if (value instanceof CelOptional) return value.hasValue ? costSize(value.value) : 1;
-  return isMap(value) ? mapSize(value) : 1;
-}
-
-/** Cost of reading a whole value, rounded down per string as Kubernetes does. */
-export function traversalCost(value: CelValue): number {
+/** Cost of reading a whole value, rounded down per string, as Kubernetes charges its list functions. */
+export function deepTraversalCost(value: CelValue): number {
   if (typeof value === "string") return Math.floor(utf8Length(value) * TRAVERSAL_FACTOR);
   if (value instanceof Uint8Array) return Math.floor(value.length * TRAVERSAL_FACTOR);
-  if (Array.isArray(value)) return value.reduce<number>((sum, element) => sum + traversalCost(element), 0);
+  if (Array.isArray(value)) return value.reduce<number>((sum, element) => sum + deepTraversalCost(element), 0);
   if (!isMap(value)) return 1;
-  return mapKeys(value).reduce<number>((sum, key) => sum + traversalCost(key) + traversalCost(mapValue(value, key)), 0);
+  return mapKeys(value).reduce<number>((sum, key) => sum + deepTraversalCost(key) + deepTraversalCost(mapValue(value, key)), 0);
 }
 
 /** Any size at all: of an argument that nothing bounds. */
@@ -53,16 +44,14 @@ export function traversal(factor: number = TRAVERSAL_FACTOR, keepsSize: boolean 
   };
 }
 
-/** A call that makes a list or reads one against itself: 1 for the call, 10 for the list, `factor` per unit of work. */
-export function listWork(
+/** What cel-go's own list functions cost: 1 for the call, 10 for the list that they make, and their work. */
+export const listWork = (
   work: (args: readonly CelValue[], result: CelValue) => number,
-  estimatedWork: (sizes: readonly CostRange[]) => CostRange,
-): CallCost {
-  return {
-    actual: (args, result) => Math.floor(work(args, result)) + 1 + LIST_CREATION_COST,
-    estimate: (sizes) => {
-      const resultSize = estimatedWork(sizes);
-      return { cost: plus(scaled(resultSize, 1), range(1 + LIST_CREATION_COST)), resultSize };
-    },
-  };
-}
+  estimate: (sizes: readonly CostRange[]) => CostRange,
+): CallCost => ({
+  actual: (args, result) => Math.floor(work(args, result)) + 1 + LIST_COST,
+  estimate: (sizes) => {
+    const units = estimate(sizes);
+    return { cost: plus(scaled(units, 1), range(1 + LIST_COST)), resultSize: units };
+  },
+});

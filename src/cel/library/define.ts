@@ -79,6 +79,9 @@ function overload<A extends CelValue[]>(
   return cost === undefined ? { id, args, result, isMember, call: erased } : { id, args, result, isMember, call: erased, cost };
 }
 
+/** The overload as one whose result depends on more than its arguments. */
+export const volatile = (of: Overload): Overload => ({ ...of, isVolatile: true });
+
 /** A function with its one-sentence description. */
 export const declare = (name: string, description: string, ...overloads: readonly Overload[]): FunctionDeclaration => ({
   name,

@@ -10,9 +10,10 @@ import {
   sameAddress,
 } from "../../lib/ip-network.ts";
 import type { CallCost, CostRange, FunctionDeclaration, Library } from "../declaration.ts";
+import { costSize } from "../runtime/cost.ts";
 import { BOOL, INT, STRING } from "../type.ts";
 import { CelError, type CelValue } from "../value.ts";
-import { costSize, fixedCost, plus, range, scaled, TRAVERSAL_FACTOR, traversal, UNBOUNDED } from "./cost.ts";
+import { fixedCost, plus, range, scaled, TRAVERSAL_FACTOR, traversal, UNBOUNDED } from "./cost.ts";
 import { declare, func, method, opaque, type Parameter, string } from "./define.ts";
 import { CIDR, CidrValue, cidrOf, IP, IpValue, ipOf } from "./ip-values.ts";
 

@@ -1,17 +1,16 @@
 /** cel-go's string extensions (ext/strings.go). Indexes count code points. Costs are Kubernetes'. */
 import type { CallCost, FunctionDeclaration, Library } from "../declaration.ts";
+import { costSize } from "../runtime/cost.ts";
 import type { Int } from "../runtime/int64.ts";
 import { INT, listType, STRING } from "../type.ts";
 import type { CelError, CelValue } from "../value.ts";
 import { codePointCount, codePointIndex, hasSurrogates, unitIndex } from "./code-points.ts";
-import { costSize, scaled, TRAVERSAL_FACTOR, traversal, traversalCost, UNBOUNDED } from "./cost.ts";
+import { deepTraversalCost, scaled, TRAVERSAL_FACTOR, traversal, UNBOUNDED } from "./cost.ts";
 import { declare, dyn, fail, func, int, list, method, string } from "./define.ts";
-import { type FormatDialect, formatTemplate, kubernetesDialect, standardDialect } from "./strings-format.ts";
+import { type FormatDialect, kubernetesDialect, standardDialect } from "./format-dialect.ts";
+import { MAX_TEXT_LENGTH, textTooLong } from "./size-limit.ts";
+import { formatTemplate } from "./strings-format.ts";
 
-/** UTF-16 units that a function may make of small arguments. Costs count what is read, so nothing else bounds what is written. */
-const MAX_TEXT_LENGTH = 16 * 1024 * 1024;
-
-const tooLong = (): CelError => fail(`a string would be longer than ${MAX_TEXT_LENGTH} units`, "CEL_COST_LIMIT");
 const outOfRange = (index: Int): CelError => fail(`index out of range: ${index}`, "CEL_INDEX_OUT_OF_BOUNDS");
 
 function charAt(text: string, index: Int): CelValue {
@@ -50,7 +49,7 @@ function replace(text: string, old: string, replacement: string, limit: Int): Ce
   const count = limit < 0 ? Number.POSITIVE_INFINITY : Number(limit);
   const pieces = old === "" ? [...text] : text.split(old);
   const grown = text.length + Math.min(count, pieces.length + 1) * replacement.length;
-  if (grown > MAX_TEXT_LENGTH) return tooLong();
+  if (grown > MAX_TEXT_LENGTH) return textTooLong();
   if (old === "") {
     const end = count > pieces.length ? replacement : "";
     return pieces.map((character, index) => (index < count ? replacement + character : character)).join("") + end;
@@ -111,7 +110,7 @@ function join(texts: readonly CelValue[], separator: string): CelValue {
     if (typeof text !== "string") return fail("join: expected a list of strings");
     length += text.length;
   }
-  return length > MAX_TEXT_LENGTH ? tooLong() : texts.join(separator);
+  return length > MAX_TEXT_LENGTH ? textTooLong() : texts.join(separator);
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -132,7 +131,7 @@ const quote = (text: string): string =>
 
 /** Kubernetes charges a search as one reading of the string. */
 const searchCost: CallCost = {
-  actual: ([text = ""]) => traversalCost(text),
+  actual: ([text = ""]) => deepTraversalCost(text),
   estimate: ([size = UNBOUNDED]) => ({ cost: scaled(size, TRAVERSAL_FACTOR) }),
 };
 const transformCost: CallCost = traversal(TRAVERSAL_FACTOR, true);

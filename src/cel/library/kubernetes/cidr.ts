@@ -1,0 +1,5 @@
+import type { Library } from "../../declaration.ts";
+import { cidrFunctions } from "../network.ts";
+
+/** Kubernetes' functions for networks (apiserver pkg/cel/library/cidr.go), since Kubernetes 1.30. */
+export const cidrLibrary: Library = { name: "kubernetes.cidr", functions: cidrFunctions };

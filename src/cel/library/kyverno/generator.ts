@@ -1,0 +1,29 @@
+/** Kyverno's `generator` variable: objects that a policy makes. */
+import type { Library } from "../../declaration.ts";
+import { BOOL, type CelType, opaqueType } from "../../type.ts";
+import type { CelValue } from "../../value.ts";
+import { dyn, list, map, method, opaque, type Parameter, string } from "../define.ts";
+import { Handle } from "../handle.ts";
+import { inBothCases } from "./lookup.ts";
+
+/** Takes note of the objects that an evaluation asks for; making them is the caller's work, after the evaluation. */
+export interface Generator {
+  /** True, or a `CelError`. */
+  apply(namespace: string, objects: readonly CelValue[]): CelValue;
+}
+
+export const GENERATOR_CONTEXT: CelType = opaqueType("generator.Context");
+
+/** The value of the variable `generator`. */
+export const generatorContext = (generator: Generator): Handle<Generator> => new Handle(GENERATOR_CONTEXT, generator);
+
+const context: Parameter<Handle<Generator>> = opaque(GENERATOR_CONTEXT);
+
+export const generatorLibrary: Library = {
+  name: "kyverno.generator",
+  functions: inBothCases("apply", "Apply", "Asks for objects in a namespace; true when they are taken.", (suffix) => [
+    method(`generator_apply_string_list_${suffix}`, [context, string, list(map(string, dyn))], BOOL, ({ content }, namespace, objects) =>
+      content.apply(namespace, objects),
+    ),
+  ]),
+};
