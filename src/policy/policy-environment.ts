@@ -1,6 +1,11 @@
 import { createEnvironment, type Environment } from "../cel/environment.ts";
 import { type KyvernoOptions, kubernetesLibraries, kyvernoLibraries } from "../cel/library/catalogue.ts";
-import { type CelType, DYN, objectType } from "../cel/type.ts";
+import { AUTHORIZER, RESOURCE_CHECK } from "../cel/library/kubernetes/authorizer-values.ts";
+import { GLOBAL_CONTEXT } from "../cel/library/kyverno/global-context.ts";
+import { HTTP_CONTEXT } from "../cel/library/kyverno/http.ts";
+import { IMAGE_DATA_CONTEXT } from "../cel/library/kyverno/image-data.ts";
+import { RESOURCE_CONTEXT } from "../cel/library/kyverno/resource.ts";
+import { type CelType, DYN } from "../cel/type.ts";
 import { declaredTypes, EXCEPTION, NAMESPACE, REQUEST, VARIABLES } from "./declared-types.ts";
 
 /** What the expressions of each kind of policy may use. Environments are made when first needed, and shared. */
@@ -10,8 +15,6 @@ export interface PolicyEnvironments {
   /** Kyverno's; a namespaced policy's functions stay inside its namespace. */
   kyverno(options: { readonly mutation: boolean; readonly namespace: string | undefined }): Environment;
 }
-
-const AUTHORIZER: CelType = objectType("kubernetes.authorization.Authorizer");
 
 const BASE_VARIABLES: Readonly<Record<string, CelType>> = {
   object: DYN,
@@ -38,7 +41,7 @@ export function createPolicyEnvironments(options: Omit<KyvernoOptions, "namespac
             ...BASE_VARIABLES,
             ...(hasParams ? { params: DYN } : {}),
             authorizer: AUTHORIZER,
-            "authorizer.requestResource": objectType("kubernetes.authorization.ResourceCheck"),
+            "authorizer.requestResource": RESOURCE_CHECK,
           },
         }),
       ),
@@ -47,7 +50,14 @@ export function createPolicyEnvironments(options: Omit<KyvernoOptions, "namespac
         createEnvironment({
           libraries: kyvernoLibraries(namespace === undefined ? options : { ...options, namespace }),
           types: declaredTypes("kyverno", mutation),
-          variables: { ...BASE_VARIABLES, exceptions: EXCEPTION },
+          variables: {
+            ...BASE_VARIABLES,
+            exceptions: EXCEPTION,
+            resource: RESOURCE_CONTEXT,
+            http: HTTP_CONTEXT,
+            globalContext: GLOBAL_CONTEXT,
+            image: IMAGE_DATA_CONTEXT,
+          },
         }),
       ),
   };
