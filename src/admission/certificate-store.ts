@@ -49,11 +49,13 @@ export class CertificateStore implements CertificateSource {
   readonly #authority: Pair;
   readonly #listeners = new Set<(certificate: ServingCertificate) => void>();
   #serving: Pair;
+  #current: ServingCertificate;
 
   private constructor(options: CertificateStoreOptions, authority: Pair, serving: Pair) {
     this.#options = options;
     this.#authority = authority;
     this.#serving = serving;
+    this.#current = servingCertificate(serving, authority);
   }
 
   /**
@@ -84,13 +86,7 @@ export class CertificateStore implements CertificateSource {
   }
 
   current(): ServingCertificate {
-    const { key, certificate } = this.#serving;
-    return {
-      keyPem: encodeKey(key),
-      chainPem: certificate.toString(),
-      caBundlePem: this.#authority.certificate.toString(),
-      expiresAtMs: certificate.validToDate.getTime(),
-    };
+    return this.#current;
   }
 
   onChange(listener: (certificate: ServingCertificate) => void): () => void {
@@ -102,8 +98,8 @@ export class CertificateStore implements CertificateSource {
   async renewIfDue(): Promise<boolean> {
     if (!isDue(this.#serving.certificate, this.#options.nowMs())) return false;
     this.#serving = await makeServing(this.#authority, this.#options);
-    const renewed = this.current();
-    for (const listener of this.#listeners) listener(renewed);
+    this.#current = servingCertificate(this.#serving, this.#authority);
+    for (const listener of this.#listeners) listener(this.#current);
     return true;
   }
 
@@ -122,6 +118,13 @@ export class CertificateStore implements CertificateSource {
     }
   }
 }
+
+const servingCertificate = ({ key, certificate }: Pair, authority: Pair): ServingCertificate => ({
+  keyPem: encodeKey(key),
+  chainPem: certificate.toString(),
+  caBundlePem: authority.certificate.toString(),
+  expiresAtMs: certificate.validToDate.getTime(),
+});
 
 /** Half of the life is over, or it has not begun: the clock was set back. */
 function isDue({ validFromDate, validToDate }: X509Certificate, nowMs: number): boolean {

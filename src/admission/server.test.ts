@@ -235,6 +235,19 @@ const inFlightOf = async (port: number): Promise<number> => {
   return Number(/^vigil_admission_requests_in_flight (\d+)/m.exec(body)?.[1]);
 };
 
+test("a header beyond the limit is answered 431", async () => {
+  const { port } = await start();
+  const socket = await tlsSocket(port);
+  socket.write(`POST /validate HTTP/1.1\r\nhost: x\r\nx: ${"x".repeat(20_000)}\r\n\r\n`);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 431 /);
+});
+
+test("an expired certificate makes it unready", async () => {
+  const expired = { ...store.current(), expiresAtMs: Date.now() - 1 };
+  const { port } = await start({ certificate: { current: () => expired, onChange: () => () => undefined } });
+  expect(await ask1(port, { path: "/readyz", method: "GET" }, "")).toMatchObject({ status: 503, body: "the certificate has expired\n" });
+});
+
 test.each([
   ["reviews", { maxInFlight: 1 }],
   ["bytes", { maxInFlightBytes: BODY.length + 100 }],

@@ -75,7 +75,11 @@ export async function startWebhookServer(options: ServerOptions, signal: AbortSi
     gate,
     bodyLimits: limits,
     metrics,
-    unreadyReasons: () => [...(isDraining ? ["draining"] : []), ...options.unreadyReasons()],
+    unreadyReasons: () => [
+      ...(isDraining ? ["draining"] : []),
+      ...(certificate.current().expiresAtMs <= Date.now() ? ["the certificate has expired"] : []),
+      ...options.unreadyReasons(),
+    ],
     exposeMetrics: () => metrics.expose(readingsOf(options, gate)),
     isDraining: () => isDraining,
   });
@@ -108,15 +112,23 @@ function createServer(certificate: ServingCertificate, limits: ServerLimits, met
   // Without listeners some of these would end the process; what they tell about is a client's doing.
   server.on("sessionError", () => metrics.connectionErrors.increment("http2"));
   server.on("tlsClientError", () => metrics.connectionErrors.increment("tls"));
-  server.on("clientError", (_: Error, socket: Socket) => {
+  server.on("clientError", (error: Error, socket: Socket) => {
     metrics.connectionErrors.increment("http1");
-    if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    const status = ("code" in error && REFUSED_STATUS.get(String(error.code))) || "400 Bad Request";
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
     else socket.destroy();
   });
+  server.on("drop", () => metrics.connectionErrors.increment("limit"));
   return server;
 }
 
-async function listen(server: Http2SecureServer, { host, port }: ServerOptions): Promise<WebhookServer["address"]> {
+/** What the HTTP/1.1 parser refuses for another reason than nonsense. */
+const REFUSED_STATUS: ReadonlyMap<string, string> = new Map([
+  ["HPE_HEADER_OVERFLOW", "431 Request Header Fields Too Large"],
+  ["ERR_HTTP_REQUEST_TIMEOUT", "408 Request Timeout"],
+]);
+
+async function listen(server: Http2SecureServer, { host, port, metrics }: ServerOptions): Promise<WebhookServer["address"]> {
   try {
     server.listen(port, host);
     await once(server, "listening");
@@ -131,7 +143,8 @@ async function listen(server: Http2SecureServer, { host, port }: ServerOptions):
       cause: thrown,
     });
   }
-  server.on("error", () => undefined);
+  // Such as no more file descriptors: the connections that there are go on.
+  server.on("error", () => metrics.connectionErrors.increment("accept"));
   const bound = server.address() as AddressInfo;
   return { host: bound.address, port: bound.port };
 }
