@@ -3,16 +3,21 @@ import { err, ok, type Result } from "../lib/result.ts";
 import type { CheckedExpression } from "./checked-expression.ts";
 import { checkExpression } from "./checker.ts";
 import { compileClosure } from "./closure/compile.ts";
+import { generateSource } from "./codegen/generate.ts";
+import { linkSources, mayGenerateCode } from "./codegen/link.ts";
 import type { Library } from "./declaration.ts";
 import { Declarations } from "./declarations.ts";
 import { celDiagnostic } from "./diagnostic.ts";
+import type { Frame } from "./frame.ts";
 import { type ParsedExpression, parseExpression } from "./parser.ts";
 import { lower } from "./plan/lowering.ts";
+import type { Plan } from "./plan/op.ts";
 import { resolveUnchecked } from "./plan/unchecked.ts";
 import type { CompileOptions, Program } from "./program.ts";
 import { type SourceText, sourceText } from "./source-text.ts";
 import { standardLibrary } from "./standard/library.ts";
 import { type CelType, formatType, type TypeProvider } from "./type.ts";
+import type { CelValue } from "./value.ts";
 
 export interface EnvironmentOptions {
   /** Beyond the standard library, which is always there. */
@@ -56,7 +61,7 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
     const mismatch = resultTypeMismatch(checked.value, options.resultType);
     if (mismatch !== undefined) return err([mismatch]);
     const plan = lower(checked.value, { types: declarations.types, lazy: options.lazy, isPresenceStrict });
-    return ok({ checked: checked.value, run: compileClosure(plan) });
+    return ok({ checked: checked.value, run: compilePlan(plan, options.backend ?? "auto") });
   }
 
   return {
@@ -66,6 +71,12 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
     compile,
     extend: (more) => environmentOf(declarations.extend(more), more.isPresenceStrict ?? isPresenceStrict),
   };
+}
+
+function compilePlan(plan: Plan, backend: "source" | "closure" | "auto"): (frame: Frame) => CelValue {
+  if (backend === "closure" || (backend === "auto" && !mayGenerateCode())) return compileClosure(plan);
+  const [run] = linkSources([generateSource(plan)]);
+  return run ?? compileClosure(plan);
 }
 
 function resultTypeMismatch({ resultType, root, source }: CheckedExpression, expected: CelType | undefined): Diagnostic | undefined {

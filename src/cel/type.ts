@@ -1,3 +1,5 @@
+import type { CelValue } from "./value.ts";
+
 /**
  * Types of CEL, as plain data. Two types are equal when `sameType` says so; object types are equal by name, and their
  * fields are known to a `TypeProvider` (declared from OpenAPI or from a CRD).
@@ -114,6 +116,8 @@ export interface TypeProvider {
   fieldsOf(typeName: string): ReadonlyMap<string, FieldType> | undefined;
   /** The type that a qualified name denotes, such as `Object.spec` in an apply configuration, or undefined. */
   findType(typeName: string): CelType | undefined;
+  /** The value of a struct literal, from its fields by JSON name; without this method, it is the map of them. */
+  construct?(typeName: string, fields: CelValue): CelValue;
 }
 
 /** The type as CEL writes it: `list(string)`, `map(string, dyn)`, `optional_type(int)`. */

@@ -20,6 +20,7 @@ import type {
 import { has, index, lazyScope, lazyVariable, optional, optionalIndex, optionalPath, path, presence, variable } from "../runtime/access.ts";
 import { call } from "../runtime/dispatch.ts";
 import { boolError, list, map, not, overLimit, size, toDouble } from "../runtime/operation.ts";
+import { at } from "../runtime/position.ts";
 import { CelError, type CelValue } from "../value.ts";
 import { compileComprehension } from "./comprehension.ts";
 import { compileArithmetic, compileCompare, compileEqual, compileIn, compileMatch, compileText } from "./operator.ts";
@@ -183,9 +184,9 @@ export class ClosureCompiler {
 
   index({ start, end, container, key, isOptional }: IndexOp): Closure {
     const from = this.compile(container);
-    const at = this.compile(key);
+    const by = this.compile(key);
     const get = isOptional ? optionalIndex : index;
-    return (frame) => get(from(frame), at(frame), this.isPresenceStrict, start, end);
+    return (frame) => get(from(frame), by(frame), this.isPresenceStrict, start, end);
   }
 
   /** The first term that decides; otherwise the first error; otherwise what all terms are. */
@@ -246,14 +247,16 @@ export class ClosureCompiler {
       );
   }
 
-  struct({ fields, start, end }: StructOp): Closure {
+  struct({ fields, construct, start, end }: StructOp): Closure {
     const runs = fields.flatMap(({ key, value, isOptional }): readonly PresenceClosure[] => [() => key, this.element(value, isOptional)]);
-    return (frame) =>
-      map(
+    return (frame) => {
+      const made = map(
         runs.map((run) => run(frame)),
         start,
         end,
       );
+      return construct === null || made instanceof CelError ? made : at(construct(made), start, end);
+    };
   }
 
   let({ bindings, body }: LetOp): Closure {

@@ -2,7 +2,7 @@
 import type { Frame } from "../frame.ts";
 import type { ComprehensionOp } from "../plan/op.ts";
 import { MapBuilder } from "../runtime/map.ts";
-import { addEntry, boolError, elements, overLimit, values } from "../runtime/operation.ts";
+import { addEntry, addTransformed, boolError, elements, overLimit, values } from "../runtime/operation.ts";
 import { at } from "../runtime/position.ts";
 import { CelError, type CelValue } from "../value.ts";
 import type { Closure, ClosureCompiler } from "./compile.ts";
@@ -157,6 +157,3 @@ function transformMap(op: ComprehensionOp, loop: Loop, body: Closure, compiler: 
     return failure ?? error ?? builder.build();
   };
 }
-
-const addTransformed = (builder: MapBuilder, key: CelValue, value: CelValue): CelError | undefined =>
-  value instanceof CelError ? value : builder.add(key, value);

@@ -178,15 +178,18 @@ export class Lowering {
   }
 
   lowerStruct(expr: StructExpr): Op {
+    const { types } = this.options;
     const reference = this.checked.references.get(expr.id);
-    const declared = this.options.types.fieldsOf(reference?.kind === "type" ? reference.name : expr.typeName);
+    const typeName = reference?.kind === "type" ? reference.name : expr.typeName;
+    const declared = types.fieldsOf(typeName);
     const fields = expr.fields.map(({ name, value, optional }) => ({
       key: declared?.get(name)?.jsonName ?? name,
       value: this.lower(value),
       isOptional: optional,
     }));
     this.cost += STRUCT_COST;
-    return { kind: "struct", start: expr.start, end: expr.end, fields };
+    const construct = types.construct === undefined ? null : (made: CelValue): CelValue => types.construct?.(typeName, made) ?? null;
+    return { kind: "struct", start: expr.start, end: expr.end, construct, fields };
   }
 
   /** The slot of a new variable, visible in what `lowerInside` lowers. */

@@ -214,9 +214,11 @@ export interface MapOp extends Node {
   readonly entries: readonly { readonly key: Op; readonly value: Op; readonly isOptional: boolean }[];
 }
 
-/** `Type{field: value}`: a map of the fields. */
+/** `Type{field: value}`. */
 export interface StructOp extends Node {
   readonly kind: "struct";
+  /** Makes the value of the map of the fields; null when it is that map. */
+  readonly construct: ((fields: CelValue) => CelValue) | null;
   readonly fields: readonly { readonly key: string; readonly value: Op; readonly isOptional: boolean }[];
 }
 

@@ -8,7 +8,7 @@ import type { LazyScope, Program } from "../program.ts";
 import { CelError, CelOptional, type CelValue, NONE } from "../value.ts";
 import { noSuchOverload, quote } from "./failure.ts";
 import { findPresent, isPresent, lookUp, lookUpOptional } from "./lookup.ts";
-import { MapBuilder } from "./map.ts";
+import { isPlainMap, MapBuilder } from "./map.ts";
 import { at } from "./position.ts";
 
 const owns = Object.prototype.hasOwnProperty;
@@ -18,6 +18,10 @@ export function variable(frame: Frame, name: string, start: number, end: number)
   const value = owns.call(frame.bindings, name) ? frame.bindings[name] : undefined;
   return value === undefined ? new CelError("CEL_NO_SUCH_VARIABLE", `no value is bound to the variable ${quote(name)}`, start, end) : value;
 }
+
+/** The entry of a map with string keys, or undefined; undefined too for every other value. */
+export const own = (value: CelValue | undefined, key: string): CelValue | undefined =>
+  value !== undefined && isPlainMap(value) && owns.call(value, key) ? value[key] : undefined;
 
 /** A lazy variable: the result of its program, which runs at most once per frame. */
 export function lazyVariable(frame: Frame, program: Program): CelValue {

@@ -12,7 +12,8 @@ import { typeOf } from "./type-of.ts";
 /** `container.key` or `container[key]`; an error when there is no such entry. */
 export function lookUp(container: CelValue, key: CelValue, isStrict: boolean): CelValue {
   if (container instanceof CelOptional) return lookUpOptional(container, key, isStrict);
-  return find(container, key) ?? missing(container, key);
+  const found = find(container, key);
+  return found === undefined ? missing(container, key) : found;
 }
 
 /** `container.?key` or `container[?key]`: always an optional value, or an error. */

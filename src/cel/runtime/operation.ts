@@ -125,6 +125,10 @@ export function map(keysAndValues: readonly (CelValue | undefined)[], start: num
   return builder.build();
 }
 
+/** Adds what `transformMap` made of one element. */
+export const addTransformed = (builder: MapBuilder, key: CelValue, value: CelValue): CelError | undefined =>
+  value instanceof CelError ? value : builder.add(key, value);
+
 /** Adds what `transformMapEntry` made of one element. */
 export function addEntry(builder: MapBuilder, entry: CelValue): CelError | undefined {
   if (entry instanceof CelError) return entry;

@@ -1,6 +1,6 @@
-import { type CelDuration, type CelError, CelTimestamp } from "../value.ts";
+import { type CelDuration, CelError, CelTimestamp } from "../value.ts";
 import { civilDate, daysOf, monthLength } from "./calendar.ts";
-import { durationOf } from "./duration.ts";
+import { durationNanos, durationOf } from "./duration.ts";
 import { invalidArgument, overflow, quote } from "./failure.ts";
 
 const MIN_SECONDS = -62_135_596_800;
@@ -21,8 +21,13 @@ export const addDuration = (time: CelTimestamp, span: CelDuration): CelTimestamp
 export const subtractDuration = (time: CelTimestamp, span: CelDuration): CelTimestamp | CelError =>
   timestampOf(time.seconds - span.seconds, time.nanos - span.nanos);
 
-export const durationBetween = (later: CelTimestamp, earlier: CelTimestamp): CelDuration | CelError =>
-  durationOf(later.seconds - earlier.seconds, later.nanos - earlier.nanos);
+/** The span between two points in time; an error beyond int64 nanoseconds, about 292 years, as in cel-go. */
+export function durationBetween(later: CelTimestamp, earlier: CelTimestamp): CelDuration | CelError {
+  const span = durationOf(later.seconds - earlier.seconds, later.nanos - earlier.nanos);
+  if (span instanceof CelError) return span;
+  const nanos = durationNanos(span);
+  return nanos instanceof CelError ? nanos : span;
+}
 
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,32}))?(?:Z|([+-])(\d\d):(\d\d))$/;
 
