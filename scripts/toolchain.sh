@@ -39,6 +39,7 @@ npm_ci() {
 
 # True when the dependencies are there and not older than the lock file. $1 is `run` (what the product needs) or `develop` (everything).
 installed() {
+  [ "$1" = run ] && ! grep -q '^  "dependencies": {' "$root/package.json" && return
   [ -e "$root/node_modules/.package-lock.json" ] || return 1
   [ ! "$root/package-lock.json" -nt "$root/node_modules/.package-lock.json" ] || return 1
   [ "$1" = run ] || [ -e "$root/node_modules/@vigil-dev/bench" ]
