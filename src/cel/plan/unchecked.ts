@@ -59,6 +59,12 @@ class Resolver {
         this.resolve(expr.result, inner);
         return;
       }
+      case "struct": {
+        const type = this.scope.findStructType(expr.typeName);
+        if (type !== undefined) this.references.set(expr.id, { kind: "type", name: type.name });
+        for (const field of expr.fields) this.resolve(field.value, locals);
+        return;
+      }
       default:
         for (const child of childrenOf(expr)) this.resolve(child, locals);
     }
