@@ -2,12 +2,18 @@
 import { parseIpAddress } from "../../lib/ip-address.ts";
 import { formatIpAddress, formatIpPrefix, type IpPrefix, isIpv4Mapped, parseIpPrefix, sameAddress } from "../../lib/ip-network.ts";
 import { quote } from "../runtime/failure.ts";
+import { typeName } from "../runtime/type-of.ts";
 import { type CelType, opaqueType } from "../type.ts";
-import { type CelError, CelOpaque } from "../value.ts";
+import { type CelError, CelOpaque, CelTypeValue } from "../value.ts";
 import { fail } from "./define.ts";
 
 export const IP: CelType = opaqueType("net.IP");
 export const CIDR: CelType = opaqueType("net.CIDR");
+
+/** `net.IP` and `net.CIDR` as names of types. */
+export const networkTypes: ReadonlyMap<string, { readonly type: CelType; readonly value: CelTypeValue }> = new Map(
+  [IP, CIDR].map((of) => [typeName(of), { type: { kind: "type", of }, value: new CelTypeValue(of) }]),
+);
 
 export class IpValue extends CelOpaque {
   readonly celType: CelType = IP;

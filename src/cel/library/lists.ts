@@ -1,5 +1,6 @@
 /** cel-go's list extensions (ext/lists.go, version 3). */
 import type { CallCost, FunctionDeclaration, Library, Overload } from "../declaration.ts";
+import { LIST_MACROS } from "../macro.ts";
 import { costSize } from "../runtime/cost.ts";
 import { equals } from "../runtime/equality.ts";
 import type { Int } from "../runtime/int64.ts";
@@ -135,6 +136,8 @@ const functions: readonly FunctionDeclaration[] = [
     "flatten",
     "The list with the elements of its lists in their place, one level deep or as deep as given.",
     method("list_flatten", [list(list(T))], LIST_OF_T, (elements) => flatten(elements, 1), flattenCost),
+    // cel-go has no such overload: it lets a list whose first element is no list through at run time.
+    method("list_flatten_mixed", [list(dyn)], listType(DYN), (elements) => flatten(elements, 1), flattenCost),
     method("list_flatten_int", [list(dyn), int], listType(DYN), flattenTo, flattenCost),
   ),
   declare(
@@ -162,4 +165,4 @@ const functions: readonly FunctionDeclaration[] = [
   ),
 ];
 
-export const listsLibrary: Library = { name: "lists", functions, macros: ["sortBy"] };
+export const listsLibrary: Library = { name: "lists", functions, macros: LIST_MACROS };

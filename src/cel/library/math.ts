@@ -1,5 +1,6 @@
 /** cel-go's math extensions (ext/math.go, version 2). */
 import type { FunctionDeclaration, Library, Overload } from "../declaration.ts";
+import { MATH_MACROS } from "../macro.ts";
 import { asDouble, doubleOf } from "../runtime/double.ts";
 import { plainNumber } from "../runtime/equality.ts";
 import { type Int, intOf } from "../runtime/int64.ts";
@@ -42,15 +43,15 @@ function extremeOverloads(name: "max" | "min"): readonly Overload[] {
   const one = KINDS.map(({ name: kind, parameter: { type } }) =>
     func(`math_@${name}_${kind}`, [{ type }], type, (value: CelValue) => typed(value, type)),
   );
-  const two = KINDS.flatMap((a) =>
-    KINDS.map((b) => {
-      const [left, right] = [a.parameter.type, b.parameter.type];
-      const result = left === right ? left : DYN;
-      return func(`math_@${name}_${a.name}_${b.name}`, [a.parameter, b.parameter], result, (x: CelValue, y: CelValue) =>
-        extreme([typed(x, left), typed(y, right)], sign),
-      );
-    }),
-  );
+  // As in cel-go, two numbers of one type come first: the first overload that fits decides what an unknown type becomes.
+  const pairs = KINDS.flatMap((a) => KINDS.map((b) => [a, b] as const)).sort(([a, b], [c, d]) => Number(a !== b) - Number(c !== d));
+  const two = pairs.map(([a, b]) => {
+    const [left, right] = [a.parameter.type, b.parameter.type];
+    const result = left === right ? left : DYN;
+    return func(`math_@${name}_${a.name}_${b.name}`, [a.parameter, b.parameter], result, (x: CelValue, y: CelValue) =>
+      extreme([typed(x, left), typed(y, right)], sign),
+    );
+  });
   const lists = KINDS.map(({ name: kind, parameter }) =>
     func(`math_@${name}_list_${kind}`, [list(parameter)], parameter.type, (numbers) => extreme(numbers, sign)),
   );
@@ -185,4 +186,4 @@ const functions: readonly FunctionDeclaration[] = [
   ),
 ];
 
-export const mathLibrary: Library = { name: "math", functions, macros: ["greatest", "least"] };
+export const mathLibrary: Library = { name: "math", functions, macros: MATH_MACROS };

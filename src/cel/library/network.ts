@@ -15,7 +15,7 @@ import { BOOL, INT, STRING } from "../type.ts";
 import { CelError, type CelValue } from "../value.ts";
 import { fixedCost, plus, range, scaled, TRAVERSAL_FACTOR, traversal, UNBOUNDED } from "./cost.ts";
 import { declare, func, method, opaque, type Parameter, string } from "./define.ts";
-import { CIDR, CidrValue, cidrOf, IP, IpValue, ipOf } from "./ip-values.ts";
+import { CIDR, CidrValue, cidrOf, IP, IpValue, ipOf, networkTypes } from "./ip-values.ts";
 
 const ip: Parameter<IpValue> = opaque(IP);
 const cidr: Parameter<CidrValue> = opaque(CIDR);
@@ -180,4 +180,5 @@ export const networkLibrary: Library = {
     ...cidrFunctions,
     declare("isMask", "Whether no bit after the prefix of the network is set.", method("cidr_is_mask", [cidr], BOOL, isMask, UNIT)),
   ],
+  constants: networkTypes,
 };

@@ -191,7 +191,6 @@ const functions: readonly FunctionDeclaration[] = [
     method("string_substring_int_int", [string, int, int], STRING, substringRange, transformCost),
   ),
   declare("trim", "The string without white space at its ends.", method("string_trim", [string], STRING, trim, transformCost)),
-  declare("reverse", "The characters of the string in reverse order.", method("string_reverse", [string], STRING, reverse)),
   declare(
     "strings.quote",
     "The string in double quotes with its special characters escaped.",
@@ -212,8 +211,14 @@ const format = (dialect: FormatDialect): FunctionDeclaration =>
     method("string_format", [string, list(dyn)], STRING, (template, values) => formatTemplate(template, values, dialect), traversal()),
   );
 
-/** Version 5. */
-export const stringsLibrary: Library = { name: "strings", functions: [...functions, format(standardDialect)] };
+const reversal: FunctionDeclaration = declare(
+  "reverse",
+  "The characters of the string in reverse order.",
+  method("string_reverse", [string], STRING, reverse),
+);
 
-/** The version of Kubernetes (2): `format` writes nested values as literals and numbers as in American English. */
+/** Version 5. */
+export const stringsLibrary: Library = { name: "strings", functions: [...functions, reversal, format(standardDialect)] };
+
+/** The version of Kubernetes (2): without `reverse`; `format` writes nested values as literals and numbers as in American English. */
 export const kubernetesStringsLibrary: Library = { name: "strings", functions: [...functions, format(kubernetesDialect)] };
