@@ -9,22 +9,7 @@ import { LocalVariables } from "./local-variables.ts";
 import { resolveOverloads } from "./overload-resolution.ts";
 import type { ParsedExpression } from "./parser.ts";
 import { firstWord, qualifiedName, rootName } from "./qualified-name.ts";
-import {
-  BOOL,
-  BYTES,
-  type CelType,
-  DOUBLE,
-  DYN,
-  ERROR,
-  INT,
-  listType,
-  mapType,
-  NULL,
-  optionalType,
-  STRING,
-  typeParametersOf,
-  UINT,
-} from "./type.ts";
+import { BOOL, BYTES, type CelType, DOUBLE, DYN, ERROR, INT, listType, mapType, NULL, optionalType, STRING, UINT } from "./type.ts";
 import { mostGeneral, Unification } from "./unification.ts";
 
 export type { CheckedExpression, Reference } from "./checked-expression.ts";
@@ -328,7 +313,9 @@ class Checker {
   }
 
   typeOfOptMap(expr: OptMap): CelType {
-    const target = this.renew(this.check(expr.target));
+    // cel-go copies the target, so that its one use tells nothing about the other.
+    const mark = this.unification.variableCount;
+    const target = this.unification.renew(this.check(expr.target), mark);
     const element = this.unification.freshVariable();
     const macro = expr.flat ? "optFlatMap" : "optMap";
     if (!this.unification.isAssignable(target, optionalType(element))) {
@@ -340,12 +327,6 @@ class Checker {
       this.mismatch(expr.body, "an optional value as the result of `optFlatMap`", body);
     }
     return body;
-  }
-
-  /** The type with fresh variables: cel-go copies the target of `optMap`, so that the use of the one tells nothing about the other. */
-  renew(type: CelType): CelType {
-    const resolved = this.unification.resolve(type);
-    return this.unification.instantiator(typeParametersOf([resolved]))(resolved);
   }
 
   /** A slot may read the slots before it. They are dyn, as in cel-go. */

@@ -192,12 +192,24 @@ export function writtenName(fn: string): string {
   return fn;
 }
 
+const isNoNumber = (expr: Expr): boolean =>
+  expr.kind === "literal"
+    ? expr.value.type !== "int" && expr.value.type !== "uint" && expr.value.type !== "double"
+    : expr.kind === "list" || expr.kind === "map" || expr.kind === "struct";
+
 /** `math.greatest(a)`, of two arguments, or of a list when there are more. */
 function expandExtreme(call: Call, context: MacroContext): Expr | undefined {
   const { args, start, end } = call;
   const fn = EXTREMES.get(call.fn);
   if (fn === undefined || args.length === 0) {
     context.report(`\`math.${call.fn}\` needs at least one argument`, call);
+    return undefined;
+  }
+  const [first] = args;
+  const numbers = args.length === 1 && first?.kind === "list" ? first.elements.map((element) => element.value) : args;
+  const wrong = numbers.length === 0 ? first : numbers.find(isNoNumber);
+  if (wrong !== undefined) {
+    context.report(`invalid argument of \`math.${call.fn}\`, expected numbers`, wrong);
     return undefined;
   }
   if (args.length <= 2) return { ...call, id: context.nextId(), fn, target: null };

@@ -2,7 +2,7 @@
  * Assignability of types with type variables, as cel-go's checker defines it: gradual (dyn and error fit everything), null fits
  * objects, opaque types, times and wrappers, and a type variable takes the most general of the types that it meets.
  */
-import { type CelType, DYN, sameType, typeParam } from "./type.ts";
+import { type CelType, DYN, sameType, typeParam, typeParametersOf } from "./type.ts";
 
 /** A wrapper is exactly its primitive, except that null fits it. */
 const unwrap = (type: CelType): CelType => (type.kind === "wrapper" ? type.of : type);
@@ -56,6 +56,8 @@ export const mostGeneral = (first: CelType, second: CelType): CelType => (isEqua
 /** Whether two result types are the same for the purpose of overloads. */
 export const isSameResult: (a: CelType, b: CelType) => boolean = isExact;
 
+const VARIABLE_PREFIX = "_var";
+
 type Fit = "fits" | "unbound" | "refused";
 
 /** The types that type variables stand for, found while one expression is checked. */
@@ -70,8 +72,20 @@ export class Unification {
     return this.#variableCount > 0 || this.#bindings.size > 0;
   }
 
+  /** How many variables have been made; a mark for `renew`. */
+  get variableCount(): number {
+    return this.#variableCount;
+  }
+
   freshVariable(): CelType {
-    return typeParam(`_var${this.#variableCount++}`);
+    return typeParam(`${VARIABLE_PREFIX}${this.#variableCount++}`);
+  }
+
+  /** The type as another check of the same expression would give it: with fresh variables for those that were made since `mark`. */
+  renew(type: CelType, mark: number): CelType {
+    const resolved = this.resolve(type);
+    const isNew = (name: string): boolean => name.startsWith(VARIABLE_PREFIX) && Number(name.slice(VARIABLE_PREFIX.length)) >= mark;
+    return this.instantiator(typeParametersOf([resolved]).filter(isNew))(resolved);
   }
 
   /** Whether a value of type `from` may be used where `to` is expected. Binds type variables only when it may. */
