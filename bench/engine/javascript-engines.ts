@@ -42,19 +42,19 @@ function quantityBytes(text: string): number {
 
 /** Neither library has Kubernetes' quantities: their version of e5 compares numbers from a function. */
 const withoutQuantities = (cel: string): string =>
-  cel.replace(/quantity\(([^)]*)\)\.compareTo\(quantity\('1Gi'\)\) <= 0/, "bytes($1) <= 1073741824.0");
+  cel.replace(/quantity\(([^)]*)\)\.compareTo\(quantity\('1Gi'\)\) <= 0/, "quantityBytes($1) <= 1073741824.0");
 
 export function marcbachmann(test: Case, inputs: readonly Deployment[]): Contestant {
   const evaluate = new MarcEnvironment()
     .registerVariable("object", "dyn")
-    .registerFunction("bytes(dyn): double", quantityBytes)
+    .registerFunction("quantityBytes(dyn): double", quantityBytes)
     .parse(withoutQuantities(test.cel));
   const bindings = inputs.map((object) => ({ object }));
   return inProcess("@marcbachmann/cel-js", INPUT_COUNT, (i) => evaluate(bindings[i]) === true);
 }
 
 export function bufbuild(test: Case, inputs: readonly Deployment[]): Contestant {
-  const env = celEnv({ funcs: [celFunc("bytes", [CelScalar.STRING], CelScalar.DOUBLE, quantityBytes)] });
+  const env = celEnv({ funcs: [celFunc("quantityBytes", [CelScalar.STRING], CelScalar.DOUBLE, quantityBytes)] });
   const evaluate = plan(env, parse(withoutQuantities(test.cel)));
   const bindings = inputs.map((object) => ({ object: new Map(Object.entries(object)) as never }));
   return inProcess("@bufbuild/cel", INPUT_COUNT, (i) => evaluate(bindings[i] ?? {}) === true);
