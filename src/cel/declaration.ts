@@ -33,8 +33,14 @@ export interface CostRange {
 export interface CallCost {
   /** Actual cost of a call, given the arguments and the result (cel-go interpreter/runtimecost.go, apiserver pkg/cel/library/cost.go). Replaces the base cost of 1. */
   readonly actual: (args: readonly CelValue[], result: CelValue) => number;
-  /** Static estimate from the argument sizes (checker/cost.go): cost of the call and size of its result where it has one. */
-  readonly estimate?: (argumentSizes: readonly CostRange[]) => { readonly cost: CostRange; readonly resultSize?: CostRange };
+  /**
+   * Static estimate (checker/cost.go): cost of the call, and size of its result where it has one, from the sizes of the
+   * arguments and of the elements of those that are lists.
+   */
+  readonly estimate?: (
+    argumentSizes: readonly CostRange[],
+    elementSizes: readonly CostRange[],
+  ) => { readonly cost: CostRange; readonly resultSize?: CostRange };
 }
 
 export interface FunctionDeclaration {

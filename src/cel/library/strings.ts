@@ -5,7 +5,7 @@ import type { Int } from "../runtime/int64.ts";
 import { INT, listType, STRING } from "../type.ts";
 import type { CelError, CelValue } from "../value.ts";
 import { codePointCount, codePointIndex, hasSurrogates, unitIndex } from "./code-points.ts";
-import { deepTraversalCost, scaled, TRAVERSAL_FACTOR, traversal, UNBOUNDED } from "./cost.ts";
+import { deepTraversalCost, plus, range, scaled, TRAVERSAL_FACTOR, times, traversal, UNBOUNDED } from "./cost.ts";
 import { declare, dyn, fail, func, int, list, method, string } from "./define.ts";
 import { type FormatDialect, kubernetesDialect, standardDialect } from "./format-dialect.ts";
 import { MAX_TEXT_LENGTH, textTooLong } from "./size-limit.ts";
@@ -136,7 +136,37 @@ const searchCost: CallCost = {
 };
 const transformCost: CallCost = traversal(TRAVERSAL_FACTOR, true);
 const rebuildCost: CallCost = traversal(2 * TRAVERSAL_FACTOR);
-const joinCost: CallCost = { actual: (_, result) => Math.ceil(costSize(result) * 2 * TRAVERSAL_FACTOR) };
+const replaceCost: CallCost = {
+  ...rebuildCost,
+  estimate: ([text = UNBOUNDED, old = UNBOUNDED, replacement = UNBOUNDED]) => ({
+    cost: scaled(text, 2 * TRAVERSAL_FACTOR),
+    resultSize: range(
+      sizeOfReplaced(text.min, old.max, replacement.min, old.max <= replacement.min),
+      sizeOfReplaced(text.max, old.min, replacement.max, replacement.max <= old.min),
+    ),
+  }),
+};
+/** In the worst case every character becomes a piece. */
+const splitCost: CallCost = {
+  ...rebuildCost,
+  estimate: ([text = UNBOUNDED]) => ({ cost: scaled(text, 2 * TRAVERSAL_FACTOR), resultSize: range(0, text.max) }),
+};
+const joinCost: CallCost = {
+  actual: (_, result) => Math.ceil(costSize(result) * 2 * TRAVERSAL_FACTOR),
+  estimate: ([count = UNBOUNDED, separator = range(0)], [text = UNBOUNDED]) => {
+    const separators = range(Math.max(0, count.min - 1), Math.max(0, count.max - 1));
+    const size = plus(times(count, text), times(separator, separators));
+    return { cost: scaled(size, TRAVERSAL_FACTOR), resultSize: size };
+  },
+};
+
+/** An end of the range of sizes that a text has after replacing: of the whole text, of what is replaced, and of what replaces it. */
+function sizeOfReplaced(text: number, old: number, replacement: number, isKept: boolean): number {
+  // An empty text is found around every character.
+  if (old === 0) return text + (replacement === 0 ? 0 : (text + 1) * replacement);
+  if (isKept) return text;
+  return replacement === 0 ? 0 : Math.ceil(text / old) * replacement;
+}
 
 const functions: readonly FunctionDeclaration[] = [
   declare(
@@ -174,15 +204,15 @@ const functions: readonly FunctionDeclaration[] = [
       [string, string, string],
       STRING,
       (text, old, replacement) => replace(text, old, replacement, -1),
-      rebuildCost,
+      replaceCost,
     ),
-    method("string_replace_string_string_int", [string, string, string, int], STRING, replace, rebuildCost),
+    method("string_replace_string_string_int", [string, string, string, int], STRING, replace, replaceCost),
   ),
   declare(
     "split",
     "The pieces of the string between separators, at most n of them.",
-    method("string_split_string", [string, string], listType(STRING), (text, separator) => splitCount(text, separator, -1), rebuildCost),
-    method("string_split_string_int", [string, string, int], listType(STRING), splitCount, rebuildCost),
+    method("string_split_string", [string, string], listType(STRING), (text, separator) => splitCount(text, separator, -1), splitCost),
+    method("string_split_string_int", [string, string, int], listType(STRING), splitCount, splitCost),
   ),
   declare(
     "substring",

@@ -1,6 +1,6 @@
 /** `==`, `!=`, `<`, `<=`, `>` and `>=`. Numbers of different types are comparable, as in Kubernetes. */
 import type { CallCost, FunctionDeclaration, Overload } from "../declaration.ts";
-import { range, UNBOUNDED } from "../library/cost.ts";
+import { range, scaled, TRAVERSAL_FACTOR, UNBOUNDED } from "../library/cost.ts";
 import { anything, bool, bytes, declare, double, duration, func, int, type Parameter, string, timestamp, uint } from "../library/define.ts";
 import { comparisonCost } from "../runtime/cost.ts";
 import { equals } from "../runtime/equality.ts";
@@ -13,7 +13,7 @@ const operand = anything("A");
 const comparison: CallCost = {
   actual: ([a = null, b = null]) => comparisonCost(a, b),
   estimate: ([a = UNBOUNDED, b = UNBOUNDED]) => ({
-    cost: range(Math.ceil(Math.min(a.min, b.min) / 10), Math.ceil(Math.min(a.max, b.max) / 10)),
+    cost: scaled(range(Math.min(1, a.max, b.max), Math.min(a.max, b.max)), TRAVERSAL_FACTOR),
   }),
 };
 

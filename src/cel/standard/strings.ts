@@ -11,6 +11,12 @@ const search: CallCost = {
   estimate: ([text = UNBOUNDED, part = UNBOUNDED]) => ({ cost: times(scaled(text, 0.1), scaled(part, 0.1)) }),
 };
 
+/** The estimate is of the part, as in cel-go, while a call is charged for the whole text. */
+const affix: CallCost = {
+  ...traversal(),
+  estimate: ([, part = UNBOUNDED]) => ({ cost: scaled(part, 0.1) }),
+};
+
 const match: CallCost = {
   actual: ([text = null, pattern = null]) => matchCost(text, pattern),
   estimate: ([text = UNBOUNDED, pattern = UNBOUNDED]) => ({
@@ -27,12 +33,12 @@ export const stringFunctions: readonly FunctionDeclaration[] = [
   declare(
     "endsWith",
     "Whether a string ends with another one.",
-    method("ends_with_string", [string, string], BOOL, (text, part) => text.endsWith(part), traversal()),
+    method("ends_with_string", [string, string], BOOL, (text, part) => text.endsWith(part), affix),
   ),
   declare(
     "startsWith",
     "Whether a string begins with another one.",
-    method("starts_with_string", [string, string], BOOL, (text, part) => text.startsWith(part), traversal()),
+    method("starts_with_string", [string, string], BOOL, (text, part) => text.startsWith(part), affix),
   ),
   declare(
     "matches",

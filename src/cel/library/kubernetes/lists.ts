@@ -8,7 +8,7 @@ import { compare } from "../../runtime/ordering.ts";
 import { addUint } from "../../runtime/uint64.ts";
 import { BOOL, DOUBLE, DURATION, INT, UINT } from "../../type.ts";
 import { CelDuration, CelError, CelUint, type CelValue } from "../../value.ts";
-import { deepTraversalCost, UNBOUNDED } from "../cost.ts";
+import { deepTraversalCost, plus, range, scaled, TRAVERSAL_FACTOR, times, UNBOUNDED } from "../cost.ts";
 import {
   anything,
   bool,
@@ -41,7 +41,10 @@ const COMPARABLE: readonly (readonly [name: string, element: AnyParameter])[] = 
 
 const cost: CallCost = {
   actual: ([elements = null]) => deepTraversalCost(elements),
-  estimate: ([size = UNBOUNDED]) => ({ cost: size }),
+  // One unit an element; texts are read too.
+  estimate: ([size = UNBOUNDED], [element = UNBOUNDED]) => ({
+    cost: times(size, element.max <= 1 ? range(1) : plus(range(1), scaled(element, TRAVERSAL_FACTOR))),
+  }),
 };
 
 /** One overload for every type whose values have an order. */
