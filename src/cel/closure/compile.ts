@@ -165,7 +165,7 @@ export class ClosureCompiler {
       };
     }
     const run = this.compile(op);
-    return (frame) => presence(run(frame), fn, start, end);
+    return (frame) => presence(run(frame), fn, this.isPresenceStrict, start, end);
   }
 
   path({ root, steps, start }: PathOp): Closure {

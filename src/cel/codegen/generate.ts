@@ -104,7 +104,7 @@ function emitPresence(emitter: Emitter, op: Op, fn: string): string {
   if (op.kind === "path" && op.optionalFrom < op.steps.length) return emitOptionalPath(emitter, op);
   if (op.kind === "optMap") return emitOptMap(emitter, op);
   if (op.kind === "or") return emitOr(emitter, op);
-  return emitter.assign(`K.presence(${emitter.emit(op)},"${fn}",${op.start},${op.end})`);
+  return emitter.assign(`K.presence(${emitter.emit(op)},"${fn}",${emitter.isPresenceStrict},${op.start},${op.end})`);
 }
 
 /** The first term that decides; otherwise the first error; otherwise what all terms are. */

@@ -98,8 +98,12 @@ export function optionalIndex(container: CelValue, key: CelValue, isStrict: bool
 export const optional = (presence: CelValue | undefined): CelValue =>
   presence === undefined ? NONE : presence instanceof CelError ? presence : new CelOptional(true, presence);
 
-/** An optional value as a presence; an error when it is no optional. `fn` is what needed one. */
-export function presence(value: CelValue, fn: string, start: number, end: number): CelValue | undefined {
+/**
+ * An optional value as a presence; an error when it is no optional. `fn` is what needed one. Unless it is strict, `orValue`
+ * takes any value for present: cel-go did before version 0.28, and policies rely on it.
+ */
+export function presence(value: CelValue, fn: string, isStrict: boolean, start: number, end: number): CelValue | undefined {
   if (value instanceof CelOptional) return value.hasValue ? value.value : undefined;
-  return value instanceof CelError ? value : at(noSuchOverload(fn, [value]), start, end);
+  if (value instanceof CelError || (fn === "orValue" && !isStrict)) return value;
+  return at(noSuchOverload(fn, [value]), start, end);
 }
