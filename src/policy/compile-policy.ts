@@ -130,13 +130,14 @@ function constraintsOf(policy: ValidatingPolicy | MutatingPolicy): MatchResource
 function identityOf(
   { name, annotations }: Metadata,
   namespace: string | undefined,
-): Pick<CompiledPolicy, "name" | "namespace" | "autogen" | "severity" | "category"> {
+): Pick<CompiledPolicy, "name" | "namespace" | "autogen" | "severity" | "category" | "isScored"> {
   return {
     name,
     namespace: namespace ?? "",
     autogen: undefined,
     severity: annotations["policies.kyverno.io/severity"],
     category: annotations["policies.kyverno.io/category"],
+    isScored: annotations["policies.kyverno.io/scored"] !== "false",
   };
 }
 

@@ -16,6 +16,8 @@ export interface CompiledPolicy {
   readonly autogen: AutogenName | undefined;
   readonly severity: string | undefined;
   readonly category: string | undefined;
+  /** Whether what it finds counts as failing; Kyverno's reports call it a warning otherwise. */
+  readonly isScored: boolean;
   /** Which requests it is about; undefined when it is about none. */
   readonly constraints: MatchResources | undefined;
   readonly conditions: readonly CompiledCondition[];

@@ -83,7 +83,7 @@ function isAtomic(value: JsonValue, schema: Schema | undefined): boolean {
 }
 
 function fits(value: JsonValue, schema: Schema): boolean {
-  if (schema.type === "any" || schema.intOrString === true) return true;
+  if (schema.type === "any" || schema.intOrString === true || schema.format === "quantity") return true;
   if (isArray(value)) return schema.type === "array";
   if (isObject(value)) return schema.type === "object";
   const type = typeof value;
