@@ -15,11 +15,19 @@ export function encodeJson(value: JsonValue): string {
     return JSON.stringify(value);
   } catch {
     // A bigint is inside (nothing else makes JSON.stringify throw on acyclic data): write this level by hand.
-    if (isList(value)) return `[${value.map(encodeJson).join(",")}]`;
+    if (isJsonArray(value)) return `[${value.map(encodeJson).join(",")}]`;
     return `{${Object.entries(value)
       .map(([key, child]) => `${JSON.stringify(key)}:${encodeJson(child)}`)
       .join(",")}}`;
   }
 }
 
-const isList = (value: readonly JsonValue[] | JsonObject): value is readonly JsonValue[] => Array.isArray(value);
+/** Narrows to an array (`Array.isArray` does not, for readonly ones). */
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value);
+}
+
+/** Narrows to an object that is neither null nor an array. */
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

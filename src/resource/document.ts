@@ -3,7 +3,7 @@
  * cannot be read is a diagnostic, and the other documents of the file are still there.
  */
 import type { Diagnostic } from "../lib/diagnostic.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { LineIndex } from "../lib/line-index.ts";
 import { DEFAULT_YAML_LIMITS, readYaml, type YamlDocument, YamlPositions } from "../lib/yaml/reader.ts";
 import { decodeText } from "./text-encoding.ts";
@@ -78,7 +78,7 @@ export function readDocuments(text: string | Uint8Array, file: string, limits: D
     }
     for (const [index, item] of (items ?? [value]).entries()) {
       const path = items === undefined ? [] : ["items", index];
-      if (isObject(item)) documents.push(new Subdocument(document, documents.length, item, path));
+      if (isJsonObject(item)) documents.push(new Subdocument(document, documents.length, item, path));
       else
         problems.push(diagnose(document, path, { code: "RESOURCE_NOT_AN_OBJECT", message: `expected a mapping, got ${describe(item)}` }));
     }
@@ -203,20 +203,16 @@ class Subdocument implements Document {
 
 /** The items of a Kubernetes list (`List`, `PodList`, …), or undefined for anything else. */
 function listItems(value: JsonValue): readonly JsonValue[] | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const { apiVersion, kind, items } = value;
   const isList = typeof apiVersion === "string" && typeof kind === "string" && kind.endsWith("List");
-  return isList && Array.isArray(items) ? items : undefined;
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isList && isJsonArray(items) ? items : undefined;
 }
 
 /** What a value is, for a message. */
 export function describe(value: JsonValue): string {
   if (value === null) return "nothing";
-  if (Array.isArray(value)) return "a list";
+  if (isJsonArray(value)) return "a list";
   switch (typeof value) {
     case "object":
       return "a mapping";

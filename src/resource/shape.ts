@@ -3,7 +3,7 @@
  * is wrong, each mistake at its place in the file. As in Kubernetes a field that is null counts as absent.
  */
 import type { Diagnostic } from "../lib/diagnostic.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { closestName } from "../lib/suggestion.ts";
 import { type Document, describe, diagnose, type Path } from "./document.ts";
 
@@ -135,17 +135,16 @@ export const oneOf =
 export const listOf =
   <T>(item: Shape<T>, { min = 0, max = 10_000 }: { readonly min?: number; readonly max?: number } = {}): Shape<readonly T[]> =>
   (value, spot) => {
-    if (!Array.isArray(value)) return wrongType(value, spot, "a list");
-    const values: readonly JsonValue[] = value;
-    if (values.length < min) spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to have at least ${items(min)}`);
-    if (values.length > max) spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to have at most ${items(max)}`);
-    if (values.length < min || values.length > max) return undefined;
+    if (!isJsonArray(value)) return wrongType(value, spot, "a list");
+    if (value.length < min) spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to have at least ${items(min)}`);
+    if (value.length > max) spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to have at most ${items(max)}`);
+    if (value.length < min || value.length > max) return undefined;
     const read: T[] = [];
-    for (const [index, child] of values.entries()) {
+    for (const [index, child] of value.entries()) {
       const result = item(child, spot.child(index));
       if (result !== undefined) read.push(result);
     }
-    return read.length === values.length ? read : undefined;
+    return read.length === value.length ? read : undefined;
   };
 
 const items = (count: number): string => (count === 1 ? "one item" : `${count} items`);
@@ -196,7 +195,7 @@ export function checkUnique<T>(values: readonly T[], spot: Spot, key: (value: T)
 }
 
 function asMapping(value: JsonValue, spot: Spot): JsonObject | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : wrongType(value, spot, "a mapping");
+  return isJsonObject(value) ? value : wrongType(value, spot, "a mapping");
 }
 
 function wrongType(value: JsonValue, spot: Spot, expected: string, hint?: string): undefined {

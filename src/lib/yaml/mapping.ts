@@ -1,5 +1,5 @@
 /** Building mappings: duplicate keys, forbidden keys and merge keys (`<<`). */
-import type { JsonObject, JsonValue } from "../json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../json.ts";
 import type { Cursor } from "./cursor.ts";
 
 /** A key as read, with its place. */
@@ -43,11 +43,11 @@ export class Mapping {
 
   /** In a list of mappings the earlier ones win, as the merge key type says. */
   #merge(key: Key, value: JsonValue): void {
-    const sources: readonly JsonValue[] = isList(value) ? [...value].reverse() : [value];
+    const sources: readonly JsonValue[] = isJsonArray(value) ? [...value].reverse() : [value];
     this.#merged ??= new Set();
     const added = new Set<string>();
     for (const source of sources) {
-      if (typeof source !== "object" || source === null || isList(source))
+      if (!isJsonObject(source))
         this.#cursor.fail("YAML_VALUE", "expected a mapping or a list of mappings as the value of `<<`", key.start, key.end - key.start);
       for (const [name, child] of Object.entries(source)) {
         this.#set(key, name, child);
@@ -56,12 +56,4 @@ export class Mapping {
       }
     }
   }
-}
-
-function isList(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value);
-}
-
-export function isMapping(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !isList(value);
 }
