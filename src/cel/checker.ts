@@ -321,7 +321,7 @@ class Checker {
     if (!this.unification.isAssignable(target, optionalType(element))) {
       this.mismatch(expr.target, `an optional value before \`${macro}\``, target);
     }
-    const body = this.within(expr.name, element, expr.body);
+    const body = this.within(expr.name, this.unification.resolve(element), expr.body);
     if (!expr.flat) return optionalType(body);
     if (!this.unification.isAssignable(optionalType(this.unification.freshVariable()), body)) {
       this.mismatch(expr.body, "an optional value as the result of `optFlatMap`", body);

@@ -118,6 +118,12 @@ test.each<[CelType, CelType, CelType]>([
   [wrapper(INT), INT, wrapper(INT)],
   [INT, wrapper(INT), INT],
   [optionalType(INT), optionalType(DYN), optionalType(DYN)],
+  [
+    { kind: "type", of: wrapper(INT) },
+    { kind: "type", of: INT },
+    { kind: "type", of: wrapper(INT) },
+  ],
+  [listType(wrapper(INT)), listType(INT), listType(wrapper(INT))],
 ])("the more general of %j and %j is %j", (first, second, expected) => {
   expect(mostGeneral(first, second)).toEqual(expected);
 });

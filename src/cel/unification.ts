@@ -2,12 +2,19 @@
  * Assignability of types with type variables, as cel-go's checker defines it: gradual (dyn and error fit everything), null fits
  * objects, opaque types, times and wrappers, and a type variable takes the most general of the types that it meets.
  */
-import { type CelType, DYN, sameType, typeParam, typeParametersOf } from "./type.ts";
+import { type CelType, DYN, ERROR, partsOf, sameType, typeParam, typeParametersOf } from "./type.ts";
 
-/** A wrapper is exactly its primitive, except that null fits it. */
 const unwrap = (type: CelType): CelType => (type.kind === "wrapper" ? type.of : type);
 
-const isExact = (a: CelType, b: CelType): boolean => sameType(unwrap(a), unwrap(b));
+/** Whether two types are the same. A wrapper is its primitive here: they differ only in that null fits the one. */
+function isExact(a: CelType, b: CelType): boolean {
+  if (a === b) return true;
+  const [first, second] = [unwrap(a), unwrap(b)];
+  const [parts, others] = [partsOf(first), partsOf(second)];
+  if (parts.length === 0 || parts.length !== others.length) return sameType(first, second);
+  const isSameShape = first.kind === second.kind && (first.kind !== "opaque" || second.kind !== "opaque" || first.name === second.name);
+  return isSameShape && parts.every((part, index) => isExact(part, others[index] ?? ERROR));
+}
 
 const isNullable = (type: CelType): boolean =>
   type.kind === "opaque" ||
