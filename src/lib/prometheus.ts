@@ -22,18 +22,16 @@ export interface Sample {
 /** A number that only grows, by label values. */
 export class Counter<L extends readonly string[]> implements Metric {
   readonly #name: MetricName;
-  readonly #labelNames: L;
-  readonly #counts = new Map<string, number>();
+  readonly #series: SeriesTree<{ count: number }>;
 
   constructor(name: MetricName, labelNames: L) {
     this.#name = name;
-    this.#labelNames = labelNames;
+    this.#series = new SeriesTree(labelNames, () => ({ count: 0 }));
   }
 
   /** Adds one to the series of these label values, in the order of the names. */
   increment(...labelValues: { readonly [K in keyof L]: string }): void {
-    const series = labelsText(this.#labelNames, labelValues);
-    this.#counts.set(series, (this.#counts.get(series) ?? 0) + 1);
+    this.#series.at(labelValues).count++;
   }
 
   expose(): string {
@@ -41,7 +39,7 @@ export class Counter<L extends readonly string[]> implements Metric {
     return family(
       this.#name,
       "counter",
-      [...this.#counts].map(([series, count]) => `${name}${series} ${count}\n`),
+      this.#series.map((labels, { count }) => `${name}${labels()} ${count}\n`),
     );
   }
 }
@@ -49,24 +47,18 @@ export class Counter<L extends readonly string[]> implements Metric {
 /** How often values fell below each bound, by label values. */
 export class Histogram<L extends readonly string[]> implements Metric {
   readonly #name: MetricName;
-  readonly #labelNames: L;
   readonly #bounds: readonly number[];
-  readonly #series = new Map<string, { readonly labels: readonly string[]; readonly buckets: Float64Array; sum: number }>();
+  readonly #series: SeriesTree<{ readonly buckets: Float64Array; sum: number }>;
 
   /** `bounds` are the upper bounds of the buckets, ascending, without infinity. */
   constructor(name: MetricName, labelNames: L, bounds: readonly number[]) {
     this.#name = name;
-    this.#labelNames = labelNames;
     this.#bounds = bounds;
+    this.#series = new SeriesTree(labelNames, () => ({ buckets: new Float64Array(bounds.length + 1), sum: 0 }));
   }
 
   observe(value: number, ...labelValues: { readonly [K in keyof L]: string }): void {
-    const key = labelValues.join("\u0000");
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { labels: labelValues, buckets: new Float64Array(this.#bounds.length + 1), sum: 0 };
-      this.#series.set(key, series);
-    }
+    const series = this.#series.at(labelValues);
     let bucket = 0;
     while (bucket < this.#bounds.length && value > (this.#bounds[bucket] ?? 0)) bucket++;
     series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
@@ -75,23 +67,64 @@ export class Histogram<L extends readonly string[]> implements Metric {
 
   expose(): string {
     const { name } = this.#name;
-    const lines = [...this.#series.values()].map(({ labels, buckets, sum }) => {
+    const lines = this.#series.map((labels, { buckets, sum }) => {
       let count = 0;
       const counted = [...this.#bounds, "+Inf"].map((bound, index) => {
         count += buckets[index] ?? 0;
-        return `${name}_bucket${labelsText([...this.#labelNames, "le"], [...labels, String(bound)])} ${count}\n`;
+        return `${name}_bucket${labels({ le: String(bound) })} ${count}\n`;
       });
-      const series = labelsText(this.#labelNames, labels);
-      return `${counted.join("")}${name}_sum${series} ${sum}\n${name}_count${series} ${count}\n`;
+      return `${counted.join("")}${name}_sum${labels()} ${sum}\n${name}_count${labels()} ${count}\n`;
     });
     return family(this.#name, "histogram", lines);
   }
 }
 
+/** Series by their label values, one level per label: a look-up makes no text. */
+class SeriesTree<T> {
+  readonly #labelNames: readonly string[];
+  readonly #create: () => T;
+  readonly #root: SeriesNode<T> = { children: new Map(), series: undefined };
+  readonly #all: { readonly labelValues: readonly string[]; readonly series: T }[] = [];
+
+  constructor(labelNames: readonly string[], create: () => T) {
+    this.#labelNames = labelNames;
+    this.#create = create;
+  }
+
+  at(labelValues: readonly string[]): T {
+    let node = this.#root;
+    for (const value of labelValues) {
+      let child = node.children.get(value);
+      if (child === undefined) {
+        child = { children: new Map(), series: undefined };
+        node.children.set(value, child);
+      }
+      node = child;
+    }
+    if (node.series === undefined) {
+      node.series = this.#create();
+      this.#all.push({ labelValues, series: node.series });
+    }
+    return node.series;
+  }
+
+  /** Every series in the order of its first use; `labels` writes its labels and more. */
+  map<R>(write: (labels: (more?: Sample["labels"]) => string, series: T) => R): readonly R[] {
+    return this.#all.map(({ labelValues, series }) => {
+      const own = this.#labelNames.map((name, index) => [name, labelValues[index] ?? ""] as const);
+      return write((more = {}) => labelsText([...own, ...Object.entries(more)]), series);
+    });
+  }
+}
+
+interface SeriesNode<T> {
+  readonly children: Map<string, SeriesNode<T>>;
+  series: T | undefined;
+}
+
 /** A value that is read when it is exposed; without samples the family is left out. */
 export function gauge(name: MetricName, read: () => readonly Sample[]): Metric {
-  const line = ({ labels = {}, value }: Sample): string =>
-    `${name.name}${labelsText(Object.keys(labels), Object.values(labels))} ${value}\n`;
+  const line = ({ labels = {}, value }: Sample): string => `${name.name}${labelsText(Object.entries(labels))} ${value}\n`;
   return { expose: () => family(name, "gauge", read().map(line)) };
 }
 
@@ -104,9 +137,7 @@ function family({ name, help }: MetricName, type: string, lines: readonly string
   return `# HELP ${name} ${escapedHelp}\n# TYPE ${name} ${type}\n${lines.join("")}`;
 }
 
-function labelsText(names: readonly string[], values: readonly string[]): string {
-  if (names.length === 0) return "";
-  return `{${names.map((name, index) => `${name}="${escapeLabel(values[index] ?? "")}"`).join(",")}}`;
-}
+const labelsText = (labels: readonly (readonly [string, string])[]): string =>
+  labels.length === 0 ? "" : `{${labels.map(([name, value]) => `${name}="${escapeLabel(value)}"`).join(",")}}`;
 
 const escapeLabel = (value: string): string => (/[\\"\n]/.test(value) ? value.replaceAll(/[\\"]/g, "\\$&").replaceAll("\n", "\\n") : value);
