@@ -91,7 +91,7 @@ function mutateTree(root: JsonValue, upTo: (limit: number) => number): JsonValue
         continue;
       }
       if (upTo(4) === 0) delete at[key];
-      else at[key] = ODDITIES[upTo(ODDITIES.length)] ?? null;
+      else at[key] = structuredClone(ODDITIES[upTo(ODDITIES.length)] ?? null);
       break;
     }
   }

@@ -3,15 +3,13 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ActiveSnapshot } from "../../src/admission/active-snapshot.ts";
 import { createAdmissionMetrics } from "../../src/admission/admission-metrics.ts";
 import { CertificateStore } from "../../src/admission/certificate-store.ts";
-import { decideBy } from "../../src/admission/decide.ts";
 import { startWebhookServer } from "../../src/admission/server.ts";
 import { createWebhook } from "../../src/admission/webhook.ts";
 import { EventProducer } from "../../src/event/producer.ts";
 import { EventStore } from "../../src/evidence/event-store.ts";
-import type { Snapshot } from "../../src/policy/snapshot.ts";
+import { judge } from "../../src/policy/judge.ts";
 import { readPacks } from "../admission/packs.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "vigil-soak-"));
@@ -19,8 +17,6 @@ const random = (target: Uint8Array): void => void crypto.getRandomValues(target)
 const producer = new EventProducer({ producer: "soak@0.0.0", node: "soak", bootId: randomUUID(), clock: Date.now, random });
 const events = new EventStore({ directory: join(directory, "events"), producer });
 const { snapshot, world } = readPacks(Date.now());
-const active = new ActiveSnapshot<Snapshot>();
-active.offer({ snapshot, diagnostics: [] }, Date.now());
 const metrics = createAdmissionMetrics();
 const certificate = await CertificateStore.open({
   directory: join(directory, "tls"),
@@ -28,7 +24,7 @@ const certificate = await CertificateStore.open({
   nowMs: Date.now,
 });
 const answer = createWebhook({
-  decide: decideBy(active, () => world),
+  decide: (review, phase) => judge(snapshot, review, { ...world, nowMs: Date.now() }, { phase, clockUs: () => performance.now() * 1000 }),
   excluded: new Set(["kube-system"]),
   breakGlass: () => undefined,
   onFailure: "deny",
