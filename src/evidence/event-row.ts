@@ -99,6 +99,7 @@ export function eventOf(row: StoredRow): VigilEvent {
   switch (row.kind) {
     case KIND_NUMBERS.decision:
       return {
+        evidence: [],
         ...stamped,
         kind: "decision",
         verdict: row.verdict,
