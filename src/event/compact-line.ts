@@ -13,14 +13,14 @@ export function compactColumns(event: VigilEvent): readonly string[] {
       return [
         time,
         event.verdict.toUpperCase() + (event.mode === "dry-run" ? " (dry run)" : ""),
-        `${event.action} ${event.object}`,
-        event.policy,
+        oneLine(`${event.action} ${event.object}`),
+        oneLine(event.policy),
         oneLine(event.message),
         event.point,
         formatMicros(event.latencyUs),
       ];
     case "action":
-      return [time, event.outcome.toUpperCase(), `${event.action} ${event.object}`, event.producer, oneLine(event.message)];
+      return [time, event.outcome.toUpperCase(), oneLine(`${event.action} ${event.object}`), event.producer, oneLine(event.message)];
     case "gap":
       return [time, "GAP", `${event.count} events lost`, event.producer, `${event.reason}, seq ${event.fromSeq} to ${event.toSeq}`];
     default:
@@ -40,6 +40,6 @@ function formatMicros(us: number): string {
   return us < 1000 ? `${us < 10 ? us.toFixed(1) : Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`;
 }
 
-// UNTRUSTED: messages carry names from requests. Control characters would let them forge lines or drive the terminal.
+// UNTRUSTED: objects and messages carry names from requests. Control characters would let them forge lines or drive the terminal.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");

@@ -18,13 +18,18 @@ export interface ProducerOptions {
   readonly tenant?: string;
   /** Milliseconds since the epoch, fractions allowed. */
   readonly clock: () => number;
-  /** Fills the array with randomness. */
+  /** Fills the array with randomness, for many events at once. */
   readonly random: (target: Uint8Array) => void;
 }
 
+const RANDOM_BYTES = 10;
+/** Drawing randomness costs more than everything else that stamping does. */
+const POOLED_IDS = 256;
+
 export class EventProducer {
   readonly #options: ProducerOptions;
-  readonly #random = new Uint8Array(10);
+  readonly #pool = new Uint8Array(RANDOM_BYTES * POOLED_IDS);
+  #poolAt = 0;
   #seq = 0;
 
   constructor(options: ProducerOptions) {
@@ -48,18 +53,24 @@ export class EventProducer {
   }
 
   #stamp(): Pick<VigilEvent, "v" | "id" | "timeNs" | "node" | "bootId" | "producer" | "seq"> {
-    const { producer, node, bootId, clock, random } = this.#options;
+    const { producer, node, bootId, clock } = this.#options;
     const nowMs = clock();
-    random(this.#random);
     this.#seq += 1;
     return {
       v: 1,
-      id: uuidV7(Math.floor(nowMs), this.#random),
+      id: uuidV7(Math.floor(nowMs), this.#nextRandom()),
       timeNs: BigInt(Math.round(nowMs * 1e3)) * 1000n,
       node,
       bootId,
       producer,
       seq: this.#seq,
     };
+  }
+
+  #nextRandom(): Uint8Array {
+    if (this.#poolAt === 0) this.#options.random(this.#pool);
+    const random = this.#pool.subarray(this.#poolAt, this.#poolAt + RANDOM_BYTES);
+    this.#poolAt = (this.#poolAt + RANDOM_BYTES) % this.#pool.length;
+    return random;
   }
 }
