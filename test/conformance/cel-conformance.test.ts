@@ -11,9 +11,9 @@ import { stringsLibrary } from "../../src/cel/library/strings.ts";
 import { formatType } from "../../src/cel/type.ts";
 import { CelError, type CelValue } from "../../src/cel/value.ts";
 import { type Case, conformanceCases, type DeclaredType } from "./cases.ts";
-import { declaredFunctions, declaredVariables, parseDeclaredType } from "./declared-types.ts";
+import { declaredFunctions, declaredVariables, parseDeclaredType } from "./declared-type.ts";
 import { expectConformance } from "./known-failures.ts";
-import { enumConstants, protobufTypes } from "./protobuf-types.ts";
+import { enumConstants, protobufTypes } from "./protobuf-messages.ts";
 import { parseProtobufValue, typedValue } from "./typed-value.ts";
 
 /** Messages of protobuf, other than those that are types of CEL, and its enums. */

@@ -10,8 +10,8 @@ import { stringsLibrary } from "../../src/cel/library/strings.ts";
 import { standardLibrary } from "../../src/cel/standard/library.ts";
 import { BOOL, BYTES, type CelType, DOUBLE, INT, NULL, STRING, UINT } from "../../src/cel/type.ts";
 import type { Case } from "./cases.ts";
-import { declaredFunctions, declaredVariables } from "./declared-types.ts";
-import { enumConstants, protobufTypes } from "./protobuf-types.ts";
+import { declaredFunctions, declaredVariables } from "./declared-type.ts";
+import { enumConstants, protobufTypes } from "./protobuf-messages.ts";
 
 /** What cel-go's checker tests declare in their default environment. */
 const CHECKER_VARIABLES: Readonly<Record<string, CelType>> = { is: STRING, ii: INT, iu: UINT, iz: BOOL, ib: BYTES, id: DOUBLE, ix: NULL };

@@ -19,7 +19,7 @@ import {
   UINT,
 } from "../../src/cel/type.ts";
 import type { Case, DeclaredType } from "./cases.ts";
-import { protobufTypes } from "./protobuf-types.ts";
+import { protobufTypes } from "./protobuf-messages.ts";
 
 const PRIMITIVES: Readonly<Record<string, CelType>> = { BOOL, INT64: INT, UINT64: UINT, DOUBLE, STRING, BYTES };
 const WELL_KNOWN: Readonly<Record<string, CelType>> = { ANY: DYN, TIMESTAMP, DURATION };
