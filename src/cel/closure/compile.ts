@@ -4,7 +4,6 @@ import type {
   CallOp,
   ConditionalOp,
   HasValueOp,
-  IndexOp,
   LetOp,
   ListOp,
   LogicalOp,
@@ -17,11 +16,12 @@ import type {
   Plan,
   StructOp,
 } from "../plan/op.ts";
-import { has, index, lazyScope, lazyVariable, optional, optionalIndex, optionalPath, path, presence, variable } from "../runtime/access.ts";
+import { lazyScope, lazyVariable, optional, presence } from "../runtime/access.ts";
 import { call } from "../runtime/dispatch.ts";
 import { boolError, list, map, not, overLimit, size, toDouble } from "../runtime/operation.ts";
 import { at } from "../runtime/position.ts";
 import { CelError, type CelValue } from "../value.ts";
+import { compileAccess, compileHas, compileIndex, compileOptionalPath } from "./access.ts";
 import { compileComprehension } from "./comprehension.ts";
 import { compileArithmetic, compileCompare, compileEqual, compileIn, compileMatch, compileText } from "./operator.ts";
 
@@ -69,10 +69,8 @@ export class ClosureCompiler {
         const { slot } = op;
         return (frame) => frame.locals[slot] ?? null;
       }
-      case "variable": {
-        const { name } = op;
-        return (frame) => variable(frame, name, start, end);
-      }
+      case "variable":
+        return compileAccess(op, this);
       case "lazy": {
         const { program } = op;
         return (frame) => lazyVariable(frame, program);
@@ -82,14 +80,11 @@ export class ClosureCompiler {
         return (frame) => lazyScope(frame, scope);
       }
       case "path":
-        return op.optionalFrom < op.steps.length ? this.boxed(op) : this.path(op);
+        return op.optionalFrom < op.steps.length ? this.boxed(op) : compileAccess(op, this);
       case "index":
-        return this.index(op);
-      case "has": {
-        const operand = this.compile(op.operand);
-        const { key } = op;
-        return (frame) => has(operand(frame), key, this.isPresenceStrict, start, end);
-      }
+        return compileIndex(op, this);
+      case "has":
+        return compileHas(op, this);
       case "logical":
         return this.logical(op);
       case "not": {
@@ -151,7 +146,7 @@ export class ClosureCompiler {
   /** The presence of an operation that gives an optional value. `fn` is the function that needs it. */
   presence(op: Op, fn: string): PresenceClosure {
     const { start, end } = op;
-    if (op.kind === "path" && op.optionalFrom < op.steps.length) return this.optionalPath(op);
+    if (op.kind === "path" && op.optionalFrom < op.steps.length) return compileOptionalPath(op, this);
     if (op.kind === "optMap") return this.optMap(op);
     if (op.kind === "or") {
       const target = this.presence(op.target, "or");
@@ -168,38 +163,17 @@ export class ClosureCompiler {
     return (frame) => presence(run(frame), fn, this.isPresenceStrict, start, end);
   }
 
-  path({ root, steps, start }: PathOp): Closure {
-    const run = this.compile(root);
-    const keys = steps.map((step) => step.key);
-    const ends = steps.map((step) => step.end);
-    return (frame) => path(run(frame), keys, start, ends, this.isPresenceStrict);
-  }
-
-  optionalPath({ root, steps, start, optionalFrom }: PathOp): PresenceClosure {
-    const run = this.compile(root);
-    const keys = steps.map((step) => step.key);
-    const ends = steps.map((step) => step.end);
-    return (frame) => optionalPath(run(frame), keys, start, ends, optionalFrom, this.isPresenceStrict);
-  }
-
-  index({ start, end, container, key, isOptional }: IndexOp): Closure {
-    const from = this.compile(container);
-    const by = this.compile(key);
-    const get = isOptional ? optionalIndex : index;
-    return (frame) => get(from(frame), by(frame), this.isPresenceStrict, start, end);
-  }
-
   /** The first term that decides; otherwise the first error; otherwise what all terms are. */
   logical({ terms, isAnd }: LogicalOp): Closure {
-    const runs = terms.map((term) => this.branch(term));
-    const positions = terms.map(({ op }) => op);
+    const runs = terms.map(({ cost, op }) => ({ cost, run: this.compile(op), start: op.start, end: op.end }));
     return (frame) => {
       let outcome: CelValue = isAnd;
-      for (let term = 0; term < runs.length; term++) {
-        const value = runs[term]?.(frame) ?? null;
+      for (const { cost, run, start, end } of runs) {
+        frame.cost += cost;
+        const value = run(frame);
         if (value === isAnd) continue;
         if (value === !isAnd) return value;
-        if (outcome === isAnd) outcome = boolError(value, positions[term]?.start ?? 0, positions[term]?.end ?? 0);
+        if (outcome === isAnd) outcome = boolError(value, start, end);
       }
       return outcome;
     };
@@ -217,14 +191,20 @@ export class ClosureCompiler {
     };
   }
 
-  call(op: CallOp): Closure {
-    const args = op.args.map((arg) => this.compile(arg));
-    return (frame) =>
-      call(
-        frame,
-        op,
-        args.map((arg) => arg(frame)),
-      );
+  call({ fn, overloads, isCostly, start, end, args }: CallOp): Closure {
+    const site = { fn, overloads, isCostly, start, end };
+    const runs = args.map((arg) => this.compile(arg));
+    const [first, second, ...others] = runs;
+    if (first === undefined || others.length > 0) {
+      return (frame) =>
+        call(
+          frame,
+          site,
+          runs.map((run) => run(frame)),
+        );
+    }
+    if (second === undefined) return (frame) => call(frame, site, [first(frame)]);
+    return (frame) => call(frame, site, [first(frame), second(frame)]);
   }
 
   /** An element of a list or a value of a map: an optional one is left out when it is absent. */

@@ -13,23 +13,21 @@ type Visit = (element: CelValue) => boolean;
 type Loop = (frame: Frame, visit: Visit) => CelError | undefined;
 
 export function compileComprehension(op: ComprehensionOp, compiler: ClosureCompiler): Closure {
-  const loop = compileLoop(op, compiler);
-  const body = compiler.branch(op.body);
   switch (op.macro) {
     case "all":
-      return quantifier(op, loop, body, true);
+      return quantifier(op, compiler, true);
     case "exists":
-      return quantifier(op, loop, body, false);
+      return quantifier(op, compiler, false);
     case "existsOne":
-      return existsOne(op, loop, body);
+      return existsOne(op, compiler);
     case "filter":
-      return filter(op, loop, body);
+      return filter(op, compiler);
     case "map":
     case "transformList":
-      return transformList(op, loop, body, compiler);
+      return transformList(op, compiler);
     case "transformMap":
     case "transformMapEntry":
-      return transformMap(op, loop, body, compiler);
+      return transformMap(op, compiler);
     default:
       return op.macro satisfies never;
   }
@@ -59,11 +57,15 @@ function compileLoop(op: ComprehensionOp, compiler: ClosureCompiler): Loop {
 }
 
 /** `all` ends at the first false, `exists` at the first true; an error is the result only if nothing decides. */
-function quantifier({ body: { op } }: ComprehensionOp, loop: Loop, body: Closure, isAll: boolean): Closure {
-  const { start, end } = op;
+function quantifier(op: ComprehensionOp, compiler: ClosureCompiler, isAll: boolean): Closure {
+  const { cost } = op.body;
+  const { start, end } = op.body.op;
+  const body = compiler.compile(op.body.op);
+  const loop = compileLoop(op, compiler);
   return (frame) => {
     let outcome: CelValue = isAll;
     const failure = loop(frame, () => {
+      frame.cost += cost;
       const value = body(frame);
       if (value === isAll) return true;
       if (value === !isAll) {
@@ -77,8 +79,11 @@ function quantifier({ body: { op } }: ComprehensionOp, loop: Loop, body: Closure
   };
 }
 
-function existsOne({ acceptCost, body: { op } }: ComprehensionOp, loop: Loop, body: Closure): Closure {
-  const { start, end } = op;
+function existsOne(op: ComprehensionOp, compiler: ClosureCompiler): Closure {
+  const { acceptCost } = op;
+  const { start, end } = op.body.op;
+  const body = compiler.branch(op.body);
+  const loop = compileLoop(op, compiler);
   return (frame) => {
     let count = 0;
     let error: CelError | undefined;
@@ -94,8 +99,11 @@ function existsOne({ acceptCost, body: { op } }: ComprehensionOp, loop: Loop, bo
   };
 }
 
-function filter({ acceptCost, body: { op } }: ComprehensionOp, loop: Loop, body: Closure): Closure {
-  const { start, end } = op;
+function filter(op: ComprehensionOp, compiler: ClosureCompiler): Closure {
+  const { acceptCost } = op;
+  const { start, end } = op.body.op;
+  const body = compiler.branch(op.body);
+  const loop = compileLoop(op, compiler);
   return (frame) => {
     const kept: CelValue[] = [];
     let error: CelError | undefined;
@@ -122,7 +130,9 @@ function compileFilter({ filter: branch }: ComprehensionOp, compiler: ClosureCom
   };
 }
 
-function transformList(op: ComprehensionOp, loop: Loop, body: Closure, compiler: ClosureCompiler): Closure {
+function transformList(op: ComprehensionOp, compiler: ClosureCompiler): Closure {
+  const body = compiler.branch(op.body);
+  const loop = compileLoop(op, compiler);
   const accepts = compileFilter(op, compiler);
   return (frame) => {
     const made: CelValue[] = [];
@@ -139,8 +149,10 @@ function transformList(op: ComprehensionOp, loop: Loop, body: Closure, compiler:
   };
 }
 
-function transformMap(op: ComprehensionOp, loop: Loop, body: Closure, compiler: ClosureCompiler): Closure {
+function transformMap(op: ComprehensionOp, compiler: ClosureCompiler): Closure {
   const { start, end } = op;
+  const body = compiler.branch(op.body);
+  const loop = compileLoop(op, compiler);
   const accepts = compileFilter(op, compiler);
   const add =
     op.macro === "transformMap" ? addTransformed : (builder: MapBuilder, _key: CelValue, entry: CelValue) => addEntry(builder, entry);

@@ -14,10 +14,9 @@ import {
   matches,
   membershipCost,
   notEqual,
-  type Outcome,
   textError,
 } from "../runtime/operation.ts";
-import type { CelValue } from "../value.ts";
+import { compileKeyIn } from "./access.ts";
 import type { Closure, ClosureCompiler } from "./compile.ts";
 
 export function compileEqual(op: EqualOp, compiler: ClosureCompiler): Closure {
@@ -33,23 +32,25 @@ export function compileEqual(op: EqualOp, compiler: ClosureCompiler): Closure {
   };
 }
 
-const COMPARISONS: Readonly<Record<Comparison, (a: CelValue, b: CelValue, start: number, end: number) => Outcome>> = {
-  "<": less,
-  "<=": lessOrEqual,
-  ">": greater,
-  ">=": greaterOrEqual,
+/** Each comparison of two numbers, and of anything. */
+const COMPARISONS: Readonly<Record<Comparison, { readonly numbers: (a: number, b: number) => boolean; readonly any: typeof less }>> = {
+  "<": { numbers: (a, b) => a < b, any: less },
+  "<=": { numbers: (a, b) => a <= b, any: lessOrEqual },
+  ">": { numbers: (a, b) => a > b, any: greater },
+  ">=": { numbers: (a, b) => a >= b, any: greaterOrEqual },
 };
 
 export function compileCompare(op: CompareOp, compiler: ClosureCompiler): Closure {
   const { start, end, isCostly } = op;
   const left = compiler.compile(op.left);
   const right = compiler.compile(op.right);
-  const operate = COMPARISONS[op.comparison];
+  const { numbers, any } = COMPARISONS[op.comparison];
   return (frame) => {
     const a = left(frame);
     const b = right(frame);
     if (isCostly) frame.cost += comparisonCost(a, b);
-    return operate(a, b, start, end);
+    if (typeof a !== "number" || typeof b !== "number" || Number.isNaN(a) || Number.isNaN(b)) return any(a, b, start, end);
+    return numbers(a, b);
   };
 }
 
@@ -68,6 +69,9 @@ export function compileArithmetic(op: ArithmeticOp, compiler: ClosureCompiler): 
 
 export function compileIn(op: InOp, compiler: ClosureCompiler): Closure {
   const { start, end, isCostly } = op;
+  if (op.element.kind === "constant" && typeof op.element.value === "string" && op.container.kind !== "constant") {
+    return compileKeyIn(op.element.value, op, compiler);
+  }
   const element = compiler.compile(op.element);
   const container = compiler.compile(op.container);
   return (frame) => {

@@ -1,7 +1,7 @@
 /** Variables, selection, indexing and presence as source. */
 import type { HasOp, IndexOp, InOp, Op, PathOp, VariableOp } from "../plan/op.ts";
+import { accessTo } from "../runtime/field-access.ts";
 import type { Emitter } from "./emitter.ts";
-import { accessTo, property } from "./field-name.ts";
 
 /**
  * The raw code of an operation: its value, or undefined when the fast way did not find one; `slow` is an expression for
@@ -35,6 +35,12 @@ function rawPath(emitter: Emitter, op: PathOp): Raw {
   let code = root.code;
   for (const { key } of op.steps) code = rawStep(emitter, code, key);
   return { code, slow: `K.path(${resolved(root)},${stepArguments(op)},${emitter.isPresenceStrict})` };
+}
+
+/** Property access as source; `?.` when the object may be null or undefined. */
+function property(object: string, name: string, isOptional: boolean): string {
+  if (/^[A-Za-z_$][\w$]*$/.test(name)) return `${object}${isOptional ? "?." : "."}${name}`;
+  return `${object}${isOptional ? "?." : ""}[${JSON.stringify(name)}]`;
 }
 
 /** One step from a raw value to the next, undefined when the fast way does not find it. */

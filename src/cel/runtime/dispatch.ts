@@ -1,5 +1,6 @@
 import type { Overload } from "../declaration.ts";
 import type { Frame } from "../frame.ts";
+import { type CelType, DYN } from "../type.ts";
 import { CelError, type CelValue } from "../value.ts";
 import { noSuchOverload } from "./failure.ts";
 import { at } from "./position.ts";
@@ -28,8 +29,15 @@ export function call(frame: Frame, site: CallSite, args: readonly CelValue[]): C
 
 /** The first overload that the arguments fit. None of them may be an error. */
 export function findOverload(overloads: readonly Overload[], args: readonly CelValue[]): Overload | undefined {
-  for (const overload of overloads) {
-    if (overload.args.length === args.length && overload.args.every((type, index) => fitsType(args[index] ?? null, type))) return overload;
-  }
+  for (const overload of overloads) if (fits(overload.args, args)) return overload;
   return undefined;
+}
+
+function fits(types: readonly CelType[], args: readonly CelValue[]): boolean {
+  if (types.length !== args.length) return false;
+  for (let index = 0; index < types.length; index++) {
+    const [type = DYN, arg = null] = [types[index], args[index]];
+    if (!fitsType(arg, type)) return false;
+  }
+  return true;
 }

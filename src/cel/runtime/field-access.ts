@@ -4,6 +4,8 @@
  * a field of its class, are read only from plain objects.
  */
 
+import type { CelValue } from "../value.ts";
+
 /** Fields of the classes in value.ts, and of the libraries' extension types (a test keeps this list complete). */
 export const CLASS_FIELDS: ReadonlySet<string> = new Set([
   "value",
@@ -60,8 +62,12 @@ export function accessTo(name: string): Access {
   return BUILT_IN_NAMES.has(name) || CLASS_FIELDS.has(name) ? "plain" : "direct";
 }
 
-/** Property access as source; `?.` when the object may be null or undefined. */
-export function property(object: string, name: string, isOptional: boolean): string {
-  if (/^[A-Za-z_$][\w$]*$/.test(name)) return `${object}${isOptional ? "?." : "."}${name}`;
-  return `${object}${isOptional ? "?." : ""}[${JSON.stringify(name)}]`;
-}
+/** A value as something with fields, which JavaScript lets every value but null and undefined be. */
+type Fields = { readonly [name: string]: CelValue | undefined } | null | undefined;
+
+/** Plain property access. Only for names with direct access, or on plain objects and names with plain access. */
+// INVARIANT: by the choice of names, what is read is an entry of a map, or undefined.
+export const readDirect = (value: CelValue | undefined, name: string): CelValue | undefined => (value as Fields)?.[name];
+
+/** Whether a value surely is a map with string keys: the usual ones are, `isPlainMap` knows the others. */
+export const isUsualMap = (value: CelValue | undefined): boolean => value?.constructor === Object;
