@@ -1,7 +1,9 @@
 /** From resources to the policies that the judge runs. */
+
 import type { CompileOptions } from "../cel/program.ts";
 import { BOOL, listType, STRING } from "../cel/type.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
+import { isJsonObject } from "../lib/json.ts";
 import type { MatchResources } from "../resource/match-resources.ts";
 import type { Metadata } from "../resource/metadata.ts";
 import type { MutatingAdmissionPolicy, Mutation } from "../resource/mutating-admission-policy.ts";
@@ -24,7 +26,7 @@ import type {
 } from "./compiled-policy.ts";
 import { APPLY_CONFIGURATION, JSON_PATCH } from "./declared-types.ts";
 import { ExpressionCompiler } from "./expression-compiler.ts";
-import { isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 import type { PolicyEnvironments } from "./policy-environment.ts";
 import { structNameMismatch } from "./struct-names.ts";
 
@@ -196,8 +198,8 @@ function kyvernoMutateEffect(policy: MutatingPolicy, compiler: ExpressionCompile
 /** `spec.evaluation.useServerSideApply`. */
 function usesServerSideApply(policy: MutatingPolicy): boolean {
   const spec = policy.document.value["spec"];
-  const evaluation = isObject(spec) ? memberOf(spec, "evaluation") : undefined;
-  return isObject(evaluation) && memberOf(evaluation, "useServerSideApply") === true;
+  const evaluation = isJsonObject(spec) ? memberOf(spec, "evaluation") : undefined;
+  return isJsonObject(evaluation) && memberOf(evaluation, "useServerSideApply") === true;
 }
 
 function compileMutation({ patchType, expression }: Mutation, compiler: ExpressionCompiler): readonly CompiledMutation[] {

@@ -1,7 +1,7 @@
 /** The difference of two JSON values as JSON Patch (RFC 6902). */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import type { JsonPatchOperation } from "./decision.ts";
-import { isArray, isObject, jsonEquals, memberOf } from "./json-equals.ts";
+import { jsonEquals, memberOf } from "./json-equals.ts";
 import { encodeSegment } from "./json-pointer.ts";
 
 /**
@@ -16,8 +16,8 @@ export function diff(from: JsonValue, to: JsonValue): readonly JsonPatchOperatio
 
 function diffValue(from: JsonValue, to: JsonValue, path: string, out: JsonPatchOperation[]): void {
   if (from === to) return;
-  if (isArray(from) && isArray(to)) diffArray(from, to, path, out);
-  else if (isObject(from) && isObject(to)) diffObject(from, to, path, out);
+  if (isJsonArray(from) && isJsonArray(to)) diffArray(from, to, path, out);
+  else if (isJsonObject(from) && isJsonObject(to)) diffObject(from, to, path, out);
   else out.push({ op: "replace", path, value: to });
 }
 

@@ -1,10 +1,4 @@
-import type { JsonObject, JsonValue } from "../lib/json.ts";
-
-export const isObject = (value: JsonValue | undefined): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** `Array.isArray` for JSON: TypeScript's own guard does not narrow readonly arrays. */
-export const isArray = (value: JsonValue | undefined): value is readonly JsonValue[] => Array.isArray(value);
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 
 /** An own member of an object, never one of its prototype. */
 export const memberOf = (object: JsonObject, key: string): JsonValue | undefined => (Object.hasOwn(object, key) ? object[key] : undefined);
@@ -12,8 +6,8 @@ export const memberOf = (object: JsonObject, key: string): JsonValue | undefined
 /** Whether two JSON values are the same; the order of members does not count. */
 export function jsonEquals(a: JsonValue, b: JsonValue): boolean {
   if (a === b) return true;
-  if (isArray(a)) return isArray(b) && a.length === b.length && a.every((item, index) => jsonEquals(item, b[index] ?? null));
-  if (!isObject(a) || !isObject(b)) return false;
+  if (isJsonArray(a)) return isJsonArray(b) && a.length === b.length && a.every((item, index) => jsonEquals(item, b[index] ?? null));
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
   const keys = Object.keys(a);
   return (
     keys.length === Object.keys(b).length &&

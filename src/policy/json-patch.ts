@@ -1,8 +1,8 @@
 /** JSON Patch (RFC 6902), applied without changing its input: what a patch does not touch is shared with the result. */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { JsonPatchOperation } from "./decision.ts";
-import { isArray, isObject, jsonEquals, memberOf } from "./json-equals.ts";
+import { jsonEquals, memberOf } from "./json-equals.ts";
 import { parsePointer } from "./json-pointer.ts";
 
 /** `PATCH_TEST_FAILED` is an expected outcome: the whole patch is then not applied. */
@@ -85,10 +85,10 @@ function transfer(document: JsonValue, path: Path, operation: JsonPatchOperation
 export function valueAt(document: JsonValue, path: Path): JsonValue | undefined {
   let current: JsonValue | undefined = document;
   for (const segment of path) {
-    if (isArray(current)) {
+    if (isJsonArray(current)) {
       const index = arrayIndex(segment, current.length - 1);
       current = index === undefined ? undefined : current[index];
-    } else if (isObject(current)) {
+    } else if (isJsonObject(current)) {
       current = memberOf(current, segment);
     } else {
       return undefined;
@@ -147,12 +147,18 @@ function change(document: JsonValue, path: Path, pointer: string, edit: Edit): S
   const [segment, ...rest] = path;
   if (segment === undefined) return ok(edit.root(document));
   if (rest.length === 0) {
-    const edited = isArray(document) ? edit.element(document, segment) : isObject(document) ? edit.member(document, segment) : undefined;
+    const edited = isJsonArray(document)
+      ? edit.element(document, segment)
+      : isJsonObject(document)
+        ? edit.member(document, segment)
+        : undefined;
     return edited === undefined ? missing(pointer) : ok(edited);
   }
   const child = valueAt(document, [segment]);
   if (child === undefined) return missing(pointer);
   const changed = change(child, rest, pointer, edit);
   if (!changed.ok) return changed;
-  return ok(isArray(document) ? document.with(Number(segment), changed.value) : { ...(document as JsonObject), [segment]: changed.value });
+  return ok(
+    isJsonArray(document) ? document.with(Number(segment), changed.value) : { ...(document as JsonObject), [segment]: changed.value },
+  );
 }

@@ -2,11 +2,10 @@
 import { createFrame, RUNTIME_BUDGET } from "../cel/frame.ts";
 import { toJson } from "../cel/json.ts";
 import { CelError } from "../cel/value.ts";
-import type { JsonObject } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject } from "../lib/json.ts";
 import type { MatchResources } from "../resource/match-resources.ts";
 import type { CompiledPolicy, CompiledTarget } from "./compiled-policy.ts";
 import { bindingsOf, withBareNamespaces } from "./evaluation.ts";
-import { isArray, isObject } from "./json-equals.ts";
 import { type Judged, judgePolicy, unusable } from "./judge-policy.ts";
 import { matchReview, reachOf } from "./match.ts";
 import { shapeOf } from "./resource-rule.ts";
@@ -94,11 +93,11 @@ function chosenTargets({ expression }: CompiledTarget, trigger: Review, world: W
   const value = runExpression(expression, createFrame(bindingsOf(trigger, world, "bare")), RUNTIME_BUDGET);
   const json = value instanceof CelError ? value : toJson(value);
   if (json instanceof CelError) return json;
-  const items = isObject(json) && isArray(json["items"]) ? json["items"] : [json];
-  return new Set(items.filter(isObject).map(nameKey));
+  const items = isJsonObject(json) && isJsonArray(json["items"]) ? json["items"] : [json];
+  return new Set(items.filter(isJsonObject).map(nameKey));
 }
 
 function nameKey(object: JsonObject): string {
-  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
   return `${String(metadata["namespace"] ?? "")}/${String(metadata["name"] ?? "")}`;
 }

@@ -2,11 +2,11 @@
  * Which requests a policy is about: resource rules, exclusions, names, and the selectors for namespaces and objects, as the API
  * server decides it. What depends only on the shape of a request is decided once per shape (`reachOf`).
  */
-import type { JsonObject } from "../lib/json.ts";
+import { isJsonObject, type JsonObject } from "../lib/json.ts";
 import type { LabelSelector } from "../resource/label-selector.ts";
 import type { MatchResources, ResourceRule } from "../resource/match-resources.ts";
 import { equivalentsOf } from "./equivalent-resource.ts";
-import { isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 import { type Labels, selectorKeys, selects, selectsEverything } from "./label-match.ts";
 import { isNamespaceResource, type RequestShape, ruleCovers, ruleNames } from "./resource-rule.ts";
 import type { GroupVersionResource, Review, World } from "./review.ts";
@@ -97,6 +97,6 @@ const NO_LABELS: JsonObject = {};
 /** `metadata.labels`, empty when there are none. */
 export function labelsOf(object: JsonObject): JsonObject {
   const metadata = memberOf(object, "metadata");
-  const labels = isObject(metadata) ? memberOf(metadata, "labels") : undefined;
-  return isObject(labels) ? labels : NO_LABELS;
+  const labels = isJsonObject(metadata) ? memberOf(metadata, "labels") : undefined;
+  return isJsonObject(labels) ? labels : NO_LABELS;
 }

@@ -4,12 +4,11 @@ import { createFrame, type Frame, RUNTIME_BUDGET } from "../cel/frame.ts";
 import { toJson } from "../cel/json.ts";
 import type { CelValue } from "../cel/value.ts";
 import { CelError } from "../cel/value.ts";
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Schema } from "../resource/schema.ts";
 import { type CompiledMutation, type CompiledPolicy, isKyvernoKind, type MutateEffect } from "./compiled-policy.ts";
 import type { JsonPatchOperation } from "./decision.ts";
-import { isArray, isObject } from "./json-equals.ts";
 import { applyPatch } from "./json-patch.ts";
 import { runExpression } from "./run-expression.ts";
 import { structuredMerge } from "./structured-merge.ts";
@@ -79,7 +78,7 @@ function applyConfiguration(
 ): Result<JsonObject, CelError> {
   const json = toJson(value);
   if (json instanceof CelError) return err(json);
-  if (!isObject(json)) return err(failure("an apply configuration must be an Object"));
+  if (!isJsonObject(json)) return err(failure("an apply configuration must be an Object"));
   const { apiVersion: _apiVersion, kind: _kind, ...patch } = json;
   const merged = structuredMerge(object, patch, schema, { replacesAtomics });
   return merged.ok ? merged : err(failure(`error applying patch: ${merged.error.message}`));
@@ -88,10 +87,10 @@ function applyConfiguration(
 function applyOperations(value: CelValue, object: JsonObject): Result<JsonObject, CelError> {
   const json = toJson(value);
   if (json instanceof CelError) return err(json);
-  const operations = isArray(json) ? json.map(operationOf) : [undefined];
+  const operations = isJsonArray(json) ? json.map(operationOf) : [undefined];
   if (!operations.every((operation) => operation !== undefined)) return err(failure("a JSON patch must be a list of JSONPatch"));
   const patched = applyPatch(object, operations);
-  if (patched.ok) return isObject(patched.value) ? ok(patched.value) : err(failure("JSON Patch: the result is not an object"));
+  if (patched.ok) return isJsonObject(patched.value) ? ok(patched.value) : err(failure("JSON Patch: the result is not an object"));
   // A test that fails says that the patch is not for this object.
   return patched.error.code === "PATCH_TEST_FAILED"
     ? ok(object)
@@ -102,7 +101,7 @@ const OPERATIONS: ReadonlySet<unknown> = new Set<JsonPatchOperation["op"]>(["add
 const isOperation = (op: JsonValue | undefined): op is JsonPatchOperation["op"] => OPERATIONS.has(op);
 
 function operationOf(json: JsonValue): JsonPatchOperation | undefined {
-  if (!isObject(json)) return undefined;
+  if (!isJsonObject(json)) return undefined;
   const { op, path = "", from, value } = json;
   if (!isOperation(op) || typeof path !== "string") return undefined;
   return { op, path, ...(typeof from === "string" ? { from } : {}), ...(value === undefined ? {} : { value }) };

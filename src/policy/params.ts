@@ -1,10 +1,10 @@
 /** The parameter objects of a binding, as the API server finds them. */
 
-import type { JsonObject } from "../lib/json.ts";
+import { isJsonObject, type JsonObject } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { ParamKind } from "../resource/validating-admission-policy.ts";
 import type { ParamRef } from "../resource/validating-admission-policy-binding.ts";
-import { isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 import { selects } from "./label-match.ts";
 import { labelsOf } from "./match.ts";
 import type { World } from "./review.ts";
@@ -44,6 +44,6 @@ const namespaceOf = (object: JsonObject): string => metadataText(object, "namesp
 
 function metadataText(object: JsonObject, key: string): string {
   const metadata = memberOf(object, "metadata");
-  const value = isObject(metadata) ? memberOf(metadata, key) : undefined;
+  const value = isJsonObject(metadata) ? memberOf(metadata, key) : undefined;
   return typeof value === "string" ? value : "";
 }

@@ -1,7 +1,7 @@
 /** Resource rules as the API server reads them (`admissionregistration.k8s.io`, NamedRuleWithOperations). */
-import type { JsonValue } from "../lib/json.ts";
+import { isJsonObject, type JsonValue } from "../lib/json.ts";
 import type { ResourceRule } from "../resource/match-resources.ts";
-import { isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 import type { GroupVersionResource, Operation, Review } from "./review.ts";
 
 /** What of a request the rules ask about, apart from its name: requests of one shape reach the same policies. */
@@ -56,7 +56,7 @@ export function ruleNames(rule: ResourceRule, review: Review): boolean {
 }
 
 function generateNameOf(object: JsonValue): string | undefined {
-  const metadata = isObject(object) ? memberOf(object, "metadata") : undefined;
-  const prefix = isObject(metadata) ? memberOf(metadata, "generateName") : undefined;
+  const metadata = isJsonObject(object) ? memberOf(object, "metadata") : undefined;
+  const prefix = isJsonObject(metadata) ? memberOf(metadata, "generateName") : undefined;
   return typeof prefix === "string" ? prefix : undefined;
 }

@@ -1,8 +1,8 @@
 /** Reviews from what there is to judge: an AdmissionReview as the API server sends it, or an object as if it were requested. */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { splitApiVersion } from "./equivalent-resource.ts";
-import { isArray, isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 import type { GroupVersionKind, GroupVersionResource, Operation, Review, UserInfo } from "./review.ts";
 
 export interface ReviewError {
@@ -18,7 +18,7 @@ const OPERATIONS: ReadonlySet<string> = new Set<Operation>(["CREATE", "UPDATE", 
  * are not read stay visible to policies in `request`. Errors: `REVIEW_VERSION` for another version or kind, `REVIEW_NO_REQUEST`, `REVIEW_INVALID`.
  */
 export function reviewOfAdmissionRequest(json: JsonValue): Result<Review, ReviewError> {
-  if (!isObject(json)) return err(invalid("AdmissionReview", "an object", json));
+  if (!isJsonObject(json)) return err(invalid("AdmissionReview", "an object", json));
   const { apiVersion, kind, request } = json;
   if (apiVersion !== "admission.k8s.io/v1" || kind !== "AdmissionReview") {
     return err({
@@ -34,7 +34,7 @@ export function reviewOfAdmissionRequest(json: JsonValue): Result<Review, Review
       hint: "a response was sent where a request is expected",
     });
   }
-  if (!isObject(request)) return err(invalid("request", "an object", request));
+  if (!isJsonObject(request)) return err(invalid("request", "an object", request));
   return reviewOfRequest(request);
 }
 
@@ -74,7 +74,7 @@ const show = (value: JsonValue | undefined): string =>
     ? "nothing"
     : typeof value === "string"
       ? value.slice(0, 100)
-      : isArray(value)
+      : isJsonArray(value)
         ? "a list"
         : value === null
           ? "null"
@@ -112,7 +112,7 @@ class Reader {
 
   object(key: string): JsonObject | null {
     const value = memberOf(this.#request, key) ?? null;
-    if (value === null || isObject(value)) return value;
+    if (value === null || isJsonObject(value)) return value;
     this.#fail(key, "an object", value);
     return null;
   }
@@ -130,11 +130,11 @@ class Reader {
   user(key: string): UserInfo {
     const at = this.object(key) ?? {};
     const groups = memberOf(at, "groups") ?? [];
-    if (!isArray(groups)) this.#fail(`${key}.groups`, "a list", groups);
+    if (!isJsonArray(groups)) this.#fail(`${key}.groups`, "a list", groups);
     return {
       username: this.#textOf(at, "username", `request.${key}`),
       uid: this.#textOf(at, "uid", `request.${key}`),
-      groups: isArray(groups) ? groups.filter((group) => typeof group === "string") : [],
+      groups: isJsonArray(groups) ? groups.filter((group) => typeof group === "string") : [],
     };
   }
 
@@ -193,7 +193,7 @@ export function reviewOfObject(object: JsonObject, options: ObjectReviewOptions)
   if (typeof kindName !== "string" || kindName === "") return err(invalid("kind", "a text that is not empty", kindName));
   const kind = options.kind ?? { ...splitApiVersion(apiVersion), kind: kindName };
   const type = options.resourceTypeOf(kind) ?? { plural: guessPlural(kind.kind), namespaced: true };
-  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
   const name = typeof metadata["name"] === "string" ? metadata["name"] : "";
   const ownNamespace = typeof metadata["namespace"] === "string" ? metadata["namespace"] : "";
   const namespace = type.namespaced ? ownNamespace || (options.defaultNamespace ?? "default") : "";

@@ -5,6 +5,7 @@ import type { CompileOptions } from "../cel/program.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { sortDiagnostics } from "../lib/diagnostic.ts";
 import { encodeJson } from "../lib/json.ts";
+import { diagnose } from "../resource/document.ts";
 import type { MutatingAdmissionPolicy } from "../resource/mutating-admission-policy.ts";
 import type { MutatingAdmissionPolicyBinding } from "../resource/mutating-admission-policy-binding.ts";
 import type { PolicyException } from "../resource/policy-exception.ts";
@@ -44,6 +45,9 @@ export interface SnapshotOptions extends Pick<KyvernoOptions, "random" | "parseY
   readonly unboundPolicies?: "inactive" | "bound";
 }
 
+/** Codes of what is wrong between resources. Each is a row in ERRORS.md. */
+export type SnapshotErrorCode = "POLICY_DUPLICATE" | "POLICY_NOT_FOUND" | "POLICY_UNBOUND";
+
 type AdmissionPolicy = ValidatingAdmissionPolicy | MutatingAdmissionPolicy;
 type AdmissionBinding = ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding;
 
@@ -62,7 +66,7 @@ export function compileSnapshot(
   const present = withoutDuplicates(resources, diagnostics).sort(inPolicyOrder);
   const attachments = attachmentsOf(present);
   const policies = present.flatMap((resource) => compileResource(resource, attachments, options, context));
-  warnOfLooseEnds(present, attachments, diagnostics);
+  warnOfLooseEnds(present, attachments, options, diagnostics);
   const kubernetes = policies.filter(({ mode }) => mode === "Kubernetes");
   const snapshot: Snapshot = {
     id: contentHash(present),
@@ -96,7 +100,7 @@ function withoutDuplicates(resources: readonly PolicyResource[], diagnostics: Di
     const first = byKey.get(key);
     if (first === undefined) byKey.set(key, resource);
     else if (contentHash([first]) !== contentHash([resource])) {
-      diagnostics.push(report(resource, "error", "POLICY_DUPLICATE", `another ${describe(resource)} is in \`${first.document.file}\``));
+      diagnostics.push(report(resource, "error", "POLICY_DUPLICATE", `is also in \`${first.document.file}\`, with another content`));
     }
   }
   return [...byKey.values()];
@@ -104,10 +108,13 @@ function withoutDuplicates(resources: readonly PolicyResource[], diagnostics: Di
 
 const describe = ({ kind, metadata }: PolicyResource): string => `${kind} \`${metadata.name}\``;
 
-function report({ document }: PolicyResource, severity: Diagnostic["severity"], code: string, message: string, hint?: string): Diagnostic {
-  const { line, column, sourceLine } = document.locate(["metadata", "name"]);
-  return { code, severity, message, file: document.file, line, column, length: 1, sourceLine, ...(hint === undefined ? {} : { hint }) };
-}
+const report = (
+  resource: PolicyResource,
+  severity: Diagnostic["severity"],
+  code: SnapshotErrorCode,
+  message: string,
+  hint?: string,
+): Diagnostic => diagnose(resource.document, ["metadata", "name"], { code, severity, message: `${describe(resource)} ${message}`, hint });
 
 /** Bindings and exceptions by the policy that they name (`targetKey`). */
 interface Attachments {
@@ -169,15 +176,20 @@ const compileBinding = (binding: AdmissionBinding): CompiledBinding => ({
 });
 
 /** Bindings and exceptions for what is not there, and policies that nothing puts in force. */
-function warnOfLooseEnds(resources: readonly PolicyResource[], { bindings }: Attachments, diagnostics: Diagnostic[]): void {
+function warnOfLooseEnds(
+  resources: readonly PolicyResource[],
+  { bindings }: Attachments,
+  options: SnapshotOptions,
+  diagnostics: Diagnostic[],
+): void {
   const present = new Set(
     resources.map((resource) => {
       const kind = resource.kind === "ValidatingPolicy" || resource.kind === "MutatingPolicy" ? policyKind(resource) : resource.kind;
       return targetKey(kind, resource.metadata.name);
     }),
   );
-  const warn = (resource: PolicyResource, code: string, message: string, hint?: string): void => {
-    diagnostics.push(report(resource, "warning", code, `${describe(resource)} ${message}`, hint));
+  const warn = (resource: PolicyResource, code: SnapshotErrorCode, message: string, hint?: string): void => {
+    diagnostics.push(report(resource, "warning", code, message, hint));
   };
   for (const resource of resources) {
     if (resource.kind === "PolicyException") {
@@ -189,7 +201,7 @@ function warnOfLooseEnds(resources: readonly PolicyResource[], { bindings }: Att
         warn(resource, "POLICY_NOT_FOUND", `binds \`${resource.policyName}\`, which is not here`);
       }
     } else if (resource.kind === "ValidatingAdmissionPolicy" || resource.kind === "MutatingAdmissionPolicy") {
-      if (bindings.has(targetKey(resource.kind, resource.metadata.name))) continue;
+      if (options.unboundPolicies === "bound" || bindings.has(targetKey(resource.kind, resource.metadata.name))) continue;
       const hint = `add a ${resource.kind}Binding with \`policyName: ${resource.metadata.name}\``;
       warn(resource, "POLICY_UNBOUND", "has no binding and is not in force", hint);
     }

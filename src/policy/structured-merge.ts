@@ -2,10 +2,10 @@
  * Structured merge: what server-side apply does to an object, without field owners (structured-merge-diff v6). The schema says
  * how lists are merged; where there is none, objects are merged by key and lists are whole values.
  */
-import type { JsonObject, JsonValue } from "../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { Schema } from "../resource/schema.ts";
-import { isArray, isObject, memberOf } from "./json-equals.ts";
+import { memberOf } from "./json-equals.ts";
 
 export interface MergeError {
   readonly code: "MERGE_ATOMIC" | "MERGE_INVALID";
@@ -40,9 +40,9 @@ function firstProblem(value: JsonValue, schema: Schema | undefined, path: string
   if (!replacesAtomics && isAtomic(value, schema)) {
     return { code: "MERGE_ATOMIC", message: `may not mutate atomic arrays, maps or structs: \`${path}\`` };
   }
-  return isArray(value)
+  return isJsonArray(value)
     ? problemOfList(value, schema, path, replacesAtomics)
-    : isObject(value)
+    : isJsonObject(value)
       ? problemOfObject(value, schema, path, replacesAtomics)
       : undefined;
 }
@@ -78,21 +78,21 @@ function problemOfList(
 }
 
 function isAtomic(value: JsonValue, schema: Schema | undefined): boolean {
-  if (isArray(value)) return !isAssociative(schema);
-  return isObject(value) && schema?.mapType === "atomic";
+  if (isJsonArray(value)) return !isAssociative(schema);
+  return isJsonObject(value) && schema?.mapType === "atomic";
 }
 
 function fits(value: JsonValue, schema: Schema): boolean {
   if (schema.type === "any" || schema.intOrString === true || schema.format === "quantity") return true;
-  if (isArray(value)) return schema.type === "array";
-  if (isObject(value)) return schema.type === "object";
+  if (isJsonArray(value)) return schema.type === "array";
+  if (isJsonObject(value)) return schema.type === "object";
   const type = typeof value;
   if (type === "string") return schema.type === "string";
   if (type === "boolean") return schema.type === "boolean";
   return schema.type === "integer" || schema.type === "number";
 }
 
-const nameOfType = (value: JsonValue): string => (isArray(value) ? "array" : typeof value);
+const nameOfType = (value: JsonValue): string => (isJsonArray(value) ? "array" : typeof value);
 
 const declares = (schema: Schema, key: string): boolean =>
   schema.type !== "object" ||
@@ -107,13 +107,13 @@ const fieldSchema = (schema: Schema | undefined, key: string): Schema | undefine
   schema?.properties?.get(key) ?? schema?.additionalProperties;
 
 function mergeValues(live: JsonValue | undefined, patch: JsonValue, schema: Schema | undefined): JsonValue {
-  if (isArray(live) && live.length > 0) {
+  if (isJsonArray(live) && live.length > 0) {
     if (patch === null) return live;
-    return isArray(patch) && isAssociative(schema) ? mergeLists(live, patch, schema) : patch;
+    return isJsonArray(patch) && isAssociative(schema) ? mergeLists(live, patch, schema) : patch;
   }
-  if (isObject(live) && Object.keys(live).length > 0) {
+  if (isJsonObject(live) && Object.keys(live).length > 0) {
     if (patch === null) return live;
-    return isObject(patch) && schema?.mapType !== "atomic" ? mergeObjects(live, patch, schema) : patch;
+    return isJsonObject(patch) && schema?.mapType !== "atomic" ? mergeObjects(live, patch, schema) : patch;
   }
   return patch;
 }
@@ -162,7 +162,7 @@ const keysOf = (schema: Schema): string => (schema.listMapKeys ?? []).map((key) 
 /** What identifies an item of its list, or undefined when it lacks a key. */
 function itemKey(item: JsonValue, schema: AssociativeSchema): string | undefined {
   if (schema.listType === "set") return JSON.stringify(item);
-  if (!isObject(item)) return undefined;
+  if (!isJsonObject(item)) return undefined;
   const values: JsonValue[] = [];
   for (const key of schema.listMapKeys ?? []) {
     const value = memberOf(item, key) ?? schema.items?.properties?.get(key)?.default;

@@ -1,6 +1,6 @@
 /** Compares what policies did with what a test expects, as Kyverno's command line does. */
-import type { JsonObject, JsonValue } from "../../lib/json.ts";
-import { isArray, isObject, jsonEquals } from "../json-equals.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
+import { jsonEquals } from "../json-equals.ts";
 import type { ExpectedResult, ResultStatus } from "./test-file.ts";
 
 /** What one policy did with one subject. */
@@ -26,8 +26,14 @@ export interface TestResponses {
   readonly triggersByOperation: ReadonlyMap<string, Responses>;
   /** Existing objects that were changed. */
   readonly targets: Responses;
-  /** Policies that are not judged: why, by name. */
-  readonly unsupported: ReadonlyMap<string, string>;
+  /** By the name of the policy. */
+  readonly notJudged: ReadonlyMap<string, NotJudged>;
+}
+
+/** Why a policy is not judged: it is of a kind that is not supported, or it is not valid. */
+export interface NotJudged {
+  readonly isSupported: boolean;
+  readonly message: string;
 }
 
 /** One compared result. */
@@ -49,7 +55,7 @@ export interface TestRow {
 export type ExpectedObjects = (path: string) => readonly JsonObject[] | undefined;
 
 export const subjectKey = (object: JsonObject): string => {
-  const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
+  const metadata = isJsonObject(object["metadata"]) ? object["metadata"] : {};
   return [object["apiVersion"], object["kind"], metadata["namespace"] ?? "", metadata["name"] ?? ""].join(",");
 };
 
@@ -59,8 +65,12 @@ export const checkResults = (expected: readonly ExpectedResult[], responses: Tes
 
 function checkResult(expected: ExpectedResult, responses: TestResponses, objects: ExpectedObjects): readonly TestRow[] {
   const policy = lastSegment(expected.policy);
-  const reason = responses.unsupported.get(policy);
-  if (reason !== undefined) return [rowOf(expected, "", { outcome: "skipped", actual: undefined, reason: "Not judged", message: reason })];
+  const refused = responses.notJudged.get(policy);
+  if (refused !== undefined) {
+    const { isSupported, message } = refused;
+    const [outcome, reason] = isSupported ? (["failed", "Invalid policy"] as const) : (["skipped", "Not supported"] as const);
+    return [rowOf(expected, "", { outcome, actual: undefined, reason, message })];
+  }
   const triggers =
     expected.operation === undefined ? responses.triggers : (responses.triggersByOperation.get(expected.operation) ?? new Map());
   const named = namedSubjects(expected, [responses.targets, triggers]);
@@ -154,11 +164,11 @@ const rowOf = (expected: ExpectedResult, subject: string, rest: Pick<TestRow, "o
 /** The value without nulls and without what is empty; undefined when nothing is left. */
 function tidy(value: JsonValue): JsonValue | undefined {
   if (value === null) return undefined;
-  if (isArray(value)) {
+  if (isJsonArray(value)) {
     const items = value.map(tidy).filter((item) => item !== undefined);
     return items.length === 0 ? undefined : items;
   }
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   const members = Object.entries(value).flatMap(([key, member]) => {
     const kept = tidy(member);
     return kept === undefined ? [] : [[key, kept] as const];

@@ -1,9 +1,6 @@
 import type { Diagnostic } from "../../lib/diagnostic.ts";
-import type { JsonObject, JsonValue } from "../../lib/json.ts";
-import type { Document } from "../../resource/document.ts";
-import { isArray, isObject } from "../json-equals.ts";
-
-type Path = readonly (string | number)[];
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
+import { type Document, diagnose, type Path } from "../../resource/document.ts";
 
 /**
  * Reads the fields of one object of a document as Kyverno's command line does: names are compared without regard to case. What
@@ -20,7 +17,7 @@ export class FieldReader {
     this.#document = document;
     this.#path = path;
     this.#diagnostics = diagnostics;
-    if (isObject(value)) for (const [key, member] of Object.entries(value)) this.#fields.set(key.toLowerCase(), { key, value: member });
+    if (isJsonObject(value)) for (const [key, member] of Object.entries(value)) this.#fields.set(key.toLowerCase(), { key, value: member });
     else this.#complain("expected an object", path);
   }
 
@@ -56,14 +53,14 @@ export class FieldReader {
 
   object(name: string): JsonObject {
     const value = this.json(name) ?? {};
-    if (isObject(value)) return value;
+    if (isJsonObject(value)) return value;
     this.#complain(`\`${name}\`: expected an object`, [...this.#path, name]);
     return {};
   }
 
   list(name: string): readonly JsonValue[] {
     const value = this.json(name) ?? [];
-    if (isArray(value)) return value;
+    if (isJsonArray(value)) return value;
     this.#complain(`\`${name}\`: expected a list`, [...this.#path, name]);
     return [];
   }
@@ -102,7 +99,6 @@ export class FieldReader {
   }
 
   #complain(message: string, path: Path, severity: Diagnostic["severity"] = "error"): void {
-    const { line, column, sourceLine } = severity === "warning" ? this.#document.locateKey(path) : this.#document.locate(path);
-    this.#diagnostics.push({ code: "TEST_INVALID", severity, message, file: this.#document.file, line, column, length: 1, sourceLine });
+    this.#diagnostics.push(diagnose(this.#document, path, { code: "TEST_INVALID", message, severity, atKey: severity === "warning" }));
   }
 }

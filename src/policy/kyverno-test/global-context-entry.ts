@@ -1,7 +1,7 @@
 /** Entries of the global context that a test declares, with the part of JMESPath that selects: `a.b`, `[0]`, `[*]`, `@`, `|`, `length(…)`. */
-import type { JsonValue } from "../../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonValue } from "../../lib/json.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
-import { isArray, isObject, memberOf } from "../json-equals.ts";
+import { memberOf } from "../json-equals.ts";
 import type { GlobalContextEntry } from "./test-file.ts";
 
 /** The value of an entry: its root, or an object with its projections. The error says which path is not understood. */
@@ -39,7 +39,7 @@ function searchPart(part: string, root: JsonValue): Found | undefined {
   if (inner === undefined) return undefined;
   const { value } = inner;
   if (typeof value === "string") return { value: [...value].length };
-  return { value: isArray(value) ? value.length : isObject(value) ? Object.keys(value).length : 0 };
+  return { value: isJsonArray(value) ? value.length : isJsonObject(value) ? Object.keys(value).length : 0 };
 }
 
 type Step =
@@ -68,11 +68,11 @@ function select(steps: readonly Step[] | undefined, value: JsonValue): Found | u
   if (step === undefined) return { value };
   switch (step.kind) {
     case "field":
-      return isObject(value) ? select(rest, memberOf(value, step.name) ?? null) : { value: null };
+      return isJsonObject(value) ? select(rest, memberOf(value, step.name) ?? null) : { value: null };
     case "index":
-      return isArray(value) ? select(rest, value.at(step.index) ?? null) : { value: null };
+      return isJsonArray(value) ? select(rest, value.at(step.index) ?? null) : { value: null };
     default:
-      if (!isArray(value)) return { value: null };
+      if (!isJsonArray(value)) return { value: null };
       return { value: value.map((item) => select(rest, item)?.value ?? null).filter((item) => item !== null) };
   }
 }

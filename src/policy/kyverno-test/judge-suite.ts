@@ -37,7 +37,7 @@ export function judgeSuite(judging: Judging, diagnostics: Diagnostic[]): TestRes
     const results = judgeDocumentPolicies(snapshot, document, world, OPTIONS).map(({ result }) => result);
     triggers.set(name, responsesOf(snapshot.json, results, document));
   }
-  return { triggers, triggersByOperation: byOperation(judging, diagnostics), targets, unsupported: suite.unsupported };
+  return { triggers, triggersByOperation: byOperation(judging, diagnostics), targets, notJudged: suite.notJudged };
 }
 
 /** The subjects once more for each operation that a result names. */
@@ -109,8 +109,13 @@ const responsesOf = (
 function responseOf(policy: CompiledPolicy, results: readonly PolicyResult[], object: JsonObject): PolicyResponse | undefined {
   const own = results.filter((result) => result.policy === policy);
   if (own.length === 0 && !isHeardOf(policy)) return undefined;
-  return { policy: policy.name, outcomes: own.map((result) => outcomeOf(result, object)) };
+  const outcomes = own.map((result) => outcomeOf(result, object));
+  // Several bindings or parameters make one result: the gravest.
+  const gravest = GRAVITY.flatMap((status) => outcomes.filter((outcome) => outcome.status === status))[0];
+  return { policy: policy.name, outcomes: gravest === undefined ? [] : [gravest] };
 }
+
+const GRAVITY: readonly ResultStatus[] = ["error", "fail", "warn", "pass", "skip"];
 
 /**
  * Whether Kyverno's command line mentions a policy that does not apply. Then whatever is expected of it counts as right; of

@@ -1,12 +1,12 @@
 /** Gathers the files that a test names. */
 import { posix } from "node:path";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
-import type { JsonObject, JsonValue } from "../../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import type { Result } from "../../lib/result.ts";
 import type { Document, DocumentSet } from "../../resource/document.ts";
 import { type PolicyResource, parsePolicyResource } from "../../resource/policy-resource.ts";
-import { isArray, isObject } from "../json-equals.ts";
 import type { UserInfo } from "../review.ts";
+import type { NotJudged } from "./check-results.ts";
 import type { PolicyTest } from "./test-file.ts";
 import {
   type ClusterResources,
@@ -18,6 +18,7 @@ import {
   type TestContext,
   type TestValues,
 } from "./test-values.ts";
+import { toleratedDocument } from "./tolerated-document.ts";
 
 /** How a test reaches its files. Paths have forward slashes. */
 export interface TestLoader {
@@ -33,8 +34,7 @@ export interface Suite {
   /** The directory of the test file. */
   readonly directory: string;
   readonly policies: readonly PolicyResource[];
-  /** Policies that are not judged: why, by their names. */
-  readonly unsupported: ReadonlyMap<string, string>;
+  readonly notJudged: ReadonlyMap<string, NotJudged>;
   readonly subjects: readonly JsonObject[];
   readonly targets: readonly JsonObject[];
   readonly params: readonly JsonObject[];
@@ -54,7 +54,7 @@ const NO_CONTEXT: TestContext = { resources: [], images: new Map() };
 export function loadSuite(test: PolicyTest, testFile: string, loader: TestLoader, diagnostics: Diagnostic[]): Suite {
   const directory = posix.dirname(testFile);
   const files = new SuiteFiles(testFile, directory, loader, diagnostics);
-  const { policies, unsupported } = loadPolicies(test, files);
+  const { policies, notJudged } = loadPolicies(test, files);
   const clusterFiles = test.clusterResources.flatMap((path) => files.parsed(path, parseClusterResource) ?? []);
   const cluster: ClusterResources | undefined =
     test.clusterResources.length === 0
@@ -64,7 +64,7 @@ export function loadSuite(test: PolicyTest, testFile: string, loader: TestLoader
     test,
     directory,
     policies,
-    unsupported,
+    notJudged,
     subjects: files.objects(test.resources),
     targets: files.objects(test.targetResources),
     params: files.objects(test.paramResources),
@@ -83,26 +83,32 @@ export function loadSuite(test: PolicyTest, testFile: string, loader: TestLoader
   };
 }
 
-function loadPolicies(test: PolicyTest, files: SuiteFiles): Pick<Suite, "policies" | "unsupported"> {
+function loadPolicies(test: PolicyTest, files: SuiteFiles): Pick<Suite, "policies" | "notJudged"> {
   const policies: PolicyResource[] = [];
-  const unsupported = new Map<string, string>();
+  const notJudged = new Map<string, NotJudged>();
   for (const document of [...files.documentsUnder(test.policies), ...files.documentsUnder(test.exceptions)]) {
-    const parsed = parsePolicyResource(document);
+    const parsed = parsePolicyResource(toleratedDocument(document));
     if (parsed.kind === "policy") policies.push(parsed.resource);
-    else unsupported.set(nameOf(document.value), reasonOf(document, parsed.kind === "refused" ? parsed.diagnostics : []));
+    else notJudged.set(nameOf(document.value), whyNotJudged(document, parsed.kind === "refused" ? parsed.diagnostics : []));
   }
-  return { policies, unsupported };
+  return { policies, notJudged };
 }
 
 function nameOf(object: JsonObject): string {
   const metadata = object["metadata"];
-  return isObject(metadata) && typeof metadata["name"] === "string" ? metadata["name"] : "";
+  return isJsonObject(metadata) && typeof metadata["name"] === "string" ? metadata["name"] : "";
 }
 
-function reasonOf({ value }: Document, [first]: readonly Diagnostic[]): string {
-  return first === undefined
-    ? `\`${String(value["kind"])}\` is not a kind of policy that is judged`
-    : `${first.message} (${first.file}:${first.line}:${first.column})`;
+function whyNotJudged({ value }: Document, [first]: readonly Diagnostic[]): NotJudged {
+  if (first === undefined) return { isSupported: false, message: `\`${String(value["kind"])}\` is not a kind of policy that is judged` };
+  const message = `${first.message} (${first.file}:${first.line}:${first.column})`;
+  return { isSupported: !first.code.startsWith("RESOURCE_UNSUPPORTED") && !isForAnotherPlane(value), message };
+}
+
+/** Policies about HTTP requests are judged where those pass, not at admission. */
+function isForAnotherPlane({ spec }: JsonObject): boolean {
+  const evaluation = isJsonObject(spec) ? spec["evaluation"] : undefined;
+  return isJsonObject(evaluation) && (evaluation["mode"] === "HTTP" || evaluation["mode"] === "Envoy");
 }
 
 /** Reads files and reports those that are missing or wrong. */
@@ -168,7 +174,8 @@ const MAP_FIELDS: ReadonlySet<string> = new Set(["annotations", "labels", "match
 
 /** The object with `{}` for maps that are written without content (`annotations:`), as Kyverno's command line reads them. */
 function withMaps(object: JsonObject): JsonObject {
-  const convert = (value: JsonValue): JsonValue => (isArray(value) ? value.map(convert) : isObject(value) ? withMaps(value) : value);
+  const convert = (value: JsonValue): JsonValue =>
+    isJsonArray(value) ? value.map(convert) : isJsonObject(value) ? withMaps(value) : value;
   return Object.fromEntries(
     Object.entries(object).map(([key, value]) => [key, value === null && MAP_FIELDS.has(key) ? {} : convert(value)]),
   );

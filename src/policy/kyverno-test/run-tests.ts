@@ -32,8 +32,7 @@ export function runPolicyTests(loader: TestLoader, testFile: string): TestReport
   if (file === undefined) diagnostics.push(problem("TEST_FILE_MISSING", `no file \`${testFile}\``, testFile));
   else diagnostics.push(...file.diagnostics);
   const documents = (file?.documents ?? []).filter(isTestDocument);
-  if (file !== undefined && documents.length === 0)
-    diagnostics.push(problem("TEST_INVALID", "no Test of `cli.kyverno.io` in this file", testFile));
+  if (file !== undefined && documents.length === 0) diagnostics.push(problem("TEST_INVALID", "no `kind: Test` in this file", testFile));
   const tests: string[] = [];
   const rows: TestRow[] = [];
   for (const document of documents) {

@@ -1,8 +1,7 @@
 /** The kinds that a suite knows: those of Kubernetes, and those that its CustomResourceDefinitions define. */
-import type { JsonObject } from "../../lib/json.ts";
+import { isJsonObject, type JsonObject } from "../../lib/json.ts";
 import { kubernetesSchemas, resourceTypeOf } from "../../resource/kubernetes-types.ts";
 import type { Schema } from "../../resource/schema.ts";
-import { isObject } from "../json-equals.ts";
 import type { GroupVersionKind } from "../review.ts";
 import type { ResourceType } from "../review-of.ts";
 
@@ -20,7 +19,7 @@ export function suiteKinds(definitions: readonly JsonObject[]): SuiteKinds {
 }
 
 function definedKind({ spec }: JsonObject): readonly (readonly [string, ResourceType])[] {
-  if (!isObject(spec) || !isObject(spec["names"])) return [];
+  if (!isJsonObject(spec) || !isJsonObject(spec["names"])) return [];
   const { kind, plural } = spec["names"];
   if (typeof kind !== "string" || typeof plural !== "string") return [];
   return [[`${String(spec["group"])}/${kind}`, { plural, namespaced: spec["scope"] === "Namespaced" }]];

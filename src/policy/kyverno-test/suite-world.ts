@@ -5,10 +5,10 @@ import { imageDataContext } from "../../cel/library/kyverno/image-data.ts";
 import type { Lookup, Missing } from "../../cel/library/kyverno/lookup.ts";
 import { type ResourceKind, type ResourceSource, resourceContext } from "../../cel/library/kyverno/resource.ts";
 import type { CelValue } from "../../cel/value.ts";
-import type { JsonObject, JsonValue } from "../../lib/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import { err, ok } from "../../lib/result.ts";
 import { splitApiVersion } from "../equivalent-resource.ts";
-import { isObject, memberOf } from "../json-equals.ts";
+import { memberOf } from "../json-equals.ts";
 import { selects } from "../label-match.ts";
 import { labelsOf } from "../match.ts";
 import type { World } from "../review.ts";
@@ -56,7 +56,7 @@ function visibleObjects({ context, cluster, params, subjects, targets }: Suite):
 
 const metadataOf = (object: JsonObject, key: string): string => {
   const metadata = memberOf(object, "metadata");
-  const value = isObject(metadata) ? memberOf(metadata, key) : undefined;
+  const value = isJsonObject(metadata) ? memberOf(metadata, key) : undefined;
   return typeof value === "string" ? value : "";
 };
 
@@ -102,6 +102,6 @@ function globalEntry(suite: Suite, name: string, projection: string | null): Loo
   const files = entry.resourceFiles?.flatMap((path) => suite.globalContextFiles.get(path) ?? []);
   const value = projectEntry(entry, entry.data ?? entry.resources ?? files ?? null);
   if (!value.ok) return err(unknown(value.error));
-  if (projection === null) return ok(value.value);
-  return found(isObject(value.value) ? memberOf(value.value, projection) : undefined, `it has no projection \`${projection}\``);
+  if (projection === null || projection === "") return ok(value.value);
+  return found(isJsonObject(value.value) ? memberOf(value.value, projection) : undefined, `it has no projection \`${projection}\``);
 }

@@ -71,8 +71,9 @@ export interface GlobalContextEntry {
 
 const STATUSES: ReadonlySet<string> = new Set<ResultStatus>(["pass", "fail", "skip", "warn", "error"]);
 
+/** Whether a document of a test file is a test: Kyverno's command line does not ask for its group and version. */
 export const isTestDocument = ({ value }: Document): boolean =>
-  value["kind"] === "Test" && String(value["apiVersion"] ?? "").startsWith("cli.kyverno.io/");
+  value["kind"] === "Test" || (value["kind"] === undefined && value["results"] !== undefined);
 
 /** The test that a document holds. Unknown fields are warnings in `diagnostics`; wrong types are errors. */
 export function parseTest(document: Document, diagnostics: Diagnostic[]): Result<PolicyTest, readonly Diagnostic[]> {

@@ -1,9 +1,8 @@
 /** What a test says of the world: Values, UserInfo, Context and ClusterResource files of Kyverno's command line. */
 import type { Diagnostic } from "../../lib/diagnostic.ts";
-import type { JsonObject, JsonValue } from "../../lib/json.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import type { Document } from "../../resource/document.ts";
-import { isArray, isObject } from "../json-equals.ts";
 import type { GroupVersionKind, Operation, UserInfo } from "../review.ts";
 import { FieldReader } from "./field-reader.ts";
 
@@ -33,9 +32,9 @@ export function readValues(reader: FieldReader): TestValues {
     namespaces.set(name, { apiVersion: "v1", kind: "Namespace", metadata: { name, labels: selector.object("labels") } });
   }
   for (const namespace of reader.list("namespaces")) {
-    const metadata = isObject(namespace) ? namespace["metadata"] : undefined;
-    const name = isObject(metadata) ? metadata["name"] : undefined;
-    if (isObject(namespace) && typeof name === "string") namespaces.set(name, namespace);
+    const metadata = isJsonObject(namespace) ? namespace["metadata"] : undefined;
+    const name = isJsonObject(metadata) ? metadata["name"] : undefined;
+    if (isJsonObject(namespace) && typeof name === "string") namespaces.set(name, namespace);
   }
   const subresources = reader.readers("subresources").map(readSubresource);
   // Values for rules of ClusterPolicies; policies in CEL see none of them.
@@ -67,7 +66,7 @@ export const parseValuesFile = (document: Document, warnings: Diagnostic[]): Par
 export const parseUserInfo = (document: Document, warnings: Diagnostic[]): Parsed<UserInfo> =>
   parseFile(document, warnings, (reader) => {
     const user = reader.reader("userInfo");
-    const extra = Object.entries(user.object("extra")).map(([key, value]) => [key, isArray(value) ? value.map(String) : []] as const);
+    const extra = Object.entries(user.object("extra")).map(([key, value]) => [key, isJsonArray(value) ? value.map(String) : []] as const);
     const read = { username: user.text("username"), uid: user.text("uid"), groups: user.texts("groups"), extra: Object.fromEntries(extra) };
     user.finish();
     reader.list("roles");
@@ -109,7 +108,7 @@ export const parseClusterResource = (document: Document, warnings: Diagnostic[])
     return read;
   });
 
-const objectsOf = (values: readonly JsonValue[]): readonly JsonObject[] => values.filter(isObject);
+const objectsOf = (values: readonly JsonValue[]): readonly JsonObject[] => values.filter(isJsonObject);
 
 function parseFile<T>(document: Document, warnings: Diagnostic[], read: (reader: FieldReader) => T): Parsed<T> {
   const problems: Diagnostic[] = [];
