@@ -24,7 +24,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** The 16 bytes of a lower-case UUID, or undefined when the text is not one. */
 export function parseUuid(text: string): Uint8Array | undefined {
   if (!UUID.test(text)) return undefined;
-  return Buffer.from(text.replaceAll("-", ""), "hex");
+  return new Uint8Array(Buffer.from(text.replaceAll("-", ""), "hex"));
 }
 
 /** Unix milliseconds of a UUIDv7. */
