@@ -1,8 +1,26 @@
 /** Every command, in the order of the help. The rows are light: what a command works with is loaded when it runs. */
 import type { Command } from "./command.ts";
+import { breakGlassCommand } from "./commands/admission.ts";
+import { celEvalCommand } from "./commands/cel-eval.ts";
+import { checkCommand } from "./commands/check.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { configShowCommand } from "./commands/config-show.ts";
+import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
+import { statusCommand } from "./commands/status.ts";
+import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 
-export const CATALOGUE: readonly Command[] = [eventsCommand, eventsWhyCommand, configShowCommand, completionCommand, versionCommand];
+export const CATALOGUE: readonly Command[] = [
+  upCommand,
+  statusCommand,
+  checkCommand,
+  eventsCommand,
+  eventsWhyCommand,
+  breakGlassCommand,
+  deployWebhookCommand,
+  celEvalCommand,
+  configShowCommand,
+  completionCommand,
+  versionCommand,
+];

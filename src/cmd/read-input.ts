@@ -14,7 +14,7 @@ export const STANDARD_INPUT = "<stdin>";
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** The bytes of a file, or of standard input for `-`. Throws an `InputErrorCode`. */
-export function readInput(path: string, terminal: Terminal): Uint8Array {
+export function readInput(path: string, terminal: Pick<Terminal, "readInput">): Uint8Array {
   const file = path === "-" ? STANDARD_INPUT : path;
   let bytes: Uint8Array;
   try {

@@ -1,0 +1,36 @@
+import { type Command, defineCommand } from "../command.ts";
+import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
+import { POLICY_FLAG } from "./check.ts";
+
+export const upCommand: Command = defineCommand({
+  path: "up",
+  summary: "run the admission webhook with its policies and its event store",
+  description: `Nothing has to be configured: the built-in packs are enforced on 127.0.0.1:8443. Policies are watched, a change is in force within a second.
+The first line of its output holds the word \`ready\`. SIGTERM and Ctrl-C finish the answers under way and then stop.`,
+  operands: [],
+  flags: {
+    policy: POLICY_FLAG,
+    listen: { kind: "text", short: "l", value: "HOST:PORT", summary: "address of the webhook (admission.listen; 127.0.0.1:8443)" },
+    state: STATE_FLAG,
+    config: CONFIG_FLAG,
+    format: { kind: "choice", short: "o", choices: ["text", "json"], default: "text", summary: "what is shown when it is ready" },
+  },
+  examples: [
+    { line: "vigil up", says: "with the built-in packs" },
+    {
+      line: "vigil up --policy builtin --policy ./policies --listen 0.0.0.0:8443",
+      says: "with your own policies beside them, for a cluster",
+    },
+  ],
+  exitCodes: { 0: "stopped by SIGTERM", 2: "it could not start", 130: "stopped by Ctrl-C" },
+  async run(invocation) {
+    const { up } = await import("../up/up.ts");
+    const { policy, listen, state, config, format } = invocation.flags;
+    const flags = {
+      policies: { flag: "policy", value: policy },
+      "admission.listen": { flag: "listen", value: listen },
+      "state.directory": { flag: "state", value: state },
+    };
+    return up(invocation, { config, flags, format });
+  },
+});

@@ -1,0 +1,37 @@
+/** Events of this process: made, stamped, and stored. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type ActionFields, type DecisionFields, EventProducer } from "../../event/producer.ts";
+import { EventStore } from "../../evidence/event-store.ts";
+import { EVENTS_FOLDER } from "../events/store.ts";
+import { readVersion } from "../version.ts";
+import type { ControlSettings } from "./settings.ts";
+
+export interface Evidence {
+  readonly store: EventStore;
+  readonly directory: string;
+  decided(fields: DecisionFields): void;
+  acted(fields: ActionFields): void;
+}
+
+const MIB = 1024 * 1024;
+
+export function openEvidence({ stateDirectory, configuration }: ControlSettings): Evidence {
+  const producer = new EventProducer({
+    producer: `control@${readVersion()}`,
+    node: hostname(),
+    bootId: randomUUID(),
+    clock: () => performance.timeOrigin + performance.now(),
+    random: (target) => void crypto.getRandomValues(target),
+  });
+  const directory = join(stateDirectory, EVENTS_FOLDER);
+  const retention = { days: configuration["events.keepDays"], maxBytes: configuration["events.keepMebibytes"] * MIB };
+  const store = new EventStore({ directory, producer, retention });
+  return {
+    store,
+    directory,
+    decided: (fields) => void store.append(producer.decision(fields)),
+    acted: (fields) => void store.append(producer.action(fields)),
+  };
+}

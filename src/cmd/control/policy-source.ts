@@ -1,0 +1,83 @@
+/** The policies in force: read from their sources, compiled, and replaced as a whole when they change. */
+import { ActiveSnapshot, type SnapshotStatus } from "../../admission/active-snapshot.ts";
+import type { Diagnostic } from "../../lib/diagnostic.ts";
+import { renderDiagnostic } from "../../lib/diagnostic.ts";
+import type { World } from "../../policy/review.ts";
+import type { Snapshot } from "../../policy/snapshot.ts";
+import { compilePolicySet } from "../compile-policy-set.ts";
+import type { Log } from "../log.ts";
+import { worldOf } from "../object-world.ts";
+import { readPolicySet } from "../policy-set.ts";
+import type { Evidence } from "./evidence.ts";
+
+/** A snapshot with the objects that stand beside its policies. */
+interface InForce {
+  readonly id: string;
+  readonly snapshot: Snapshot;
+  readonly world: World;
+}
+
+export interface PolicySourceOptions {
+  /** As in the setting `policies`. */
+  readonly sources: readonly string[];
+  readonly evidence: Pick<Evidence, "acted">;
+  readonly log: Log;
+}
+
+export class PolicySource {
+  readonly #options: PolicySourceOptions;
+  readonly #active = new ActiveSnapshot<InForce>();
+
+  constructor(options: PolicySourceOptions) {
+    this.#options = options;
+  }
+
+  /** What decides now; undefined before the first `load`. */
+  get current(): InForce | undefined {
+    return this.#active.current;
+  }
+
+  get status(): SnapshotStatus {
+    return this.#active.status;
+  }
+
+  /** Policies by their own names, without what is derived from them. */
+  get count(): number {
+    return new Set(this.current?.snapshot.policies.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)).size;
+  }
+
+  /** Reads and compiles everything anew. What has a mistake leaves what was in force in place, and is reported. Throws when a source cannot be read. */
+  load(): readonly Diagnostic[] {
+    const { sources, log } = this.#options;
+    const set = readPolicySet(sources, { readInput: refuseInput });
+    const { snapshot, diagnostics, resourceTypeOf } = compilePolicySet(set, "inactive");
+    const objects = set.others.map(({ value }) => value);
+    const world = worldOf(objects, resourceTypeOf, Date.now());
+    const outcome = this.#active.offer({ snapshot: { id: snapshot.id, snapshot, world }, diagnostics }, Date.now());
+    if (outcome !== "unchanged") this.#report(outcome, snapshot.id, diagnostics);
+    for (const diagnostic of diagnostics) log(diagnostic.severity, renderDiagnostic(diagnostic), { code: diagnostic.code });
+    return diagnostics;
+  }
+
+  #report(outcome: "activated" | "refused", id: string, diagnostics: readonly Diagnostic[]): void {
+    const { evidence, log } = this.#options;
+    const message =
+      outcome === "activated"
+        ? `${this.count} policies are in force`
+        : `the policies have ${diagnostics.length} mistakes; those before stay in force`;
+    log(outcome === "activated" ? "info" : "error", message, { snapshot: id.slice(0, 12) });
+    evidence.acted({
+      action: "activate policies",
+      object: `snapshot ${id.slice(0, 12)}`,
+      outcome: outcome === "activated" ? "done" : "refused",
+      message,
+      subject: "vigil",
+      severity: outcome === "activated" ? 1 : 4,
+    });
+  }
+}
+
+/** A service has no standard input to read policies from. */
+const refuseInput = (): never => {
+  throw new TypeError("the policies of a service cannot come from standard input");
+};

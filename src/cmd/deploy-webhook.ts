@@ -1,0 +1,91 @@
+/** `vigil deploy webhook`: what makes an API server ask this Vigil. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CA_BUNDLE_FILE } from "../admission/certificate-store.ts";
+import { type WebhookClient, webhookConfigurations } from "../admission/webhook-configuration.ts";
+import { rulesOfPolicies } from "../admission/webhook-rule.ts";
+import { VigilError } from "../lib/error.ts";
+import { encodeYamlDocuments } from "../lib/yaml/writer.ts";
+import { phaseOf } from "../policy/snapshot.ts";
+import { EXIT, type ExitCode, type Invocation } from "./command.ts";
+import { compilePolicySet } from "./compile-policy-set.ts";
+import { type Configuration, loadConfiguration } from "./config.ts";
+import { ADMISSION_FOLDER, openCertificates } from "./control/certificates.ts";
+import { parseListenAddress } from "./listen-address.ts";
+import { noteDiagnostics } from "./notes.ts";
+import { readPolicySet } from "./policy-set.ts";
+import { readInput } from "./read-input.ts";
+import type { SettingSources } from "./settings.ts";
+import { openStateDirectory } from "./state-directory.ts";
+
+export interface DeployOptions {
+  readonly config: string | undefined;
+  readonly flags: SettingSources["flags"];
+  /** `https://host:port` of a Vigil outside the cluster; else a Service. */
+  readonly url: string | undefined;
+  /** A file with the CA in PEM; else the one of the state directory. */
+  readonly ca: string | undefined;
+  readonly timeoutMs: number;
+  readonly failurePolicy: "Fail" | "Ignore";
+  readonly format: "yaml" | "json";
+}
+
+export type DeployErrorCode = "DEPLOY_OPTION";
+
+const SERVICE_PORT = 443;
+
+export async function deployWebhook(invocation: Invocation, options: DeployOptions): Promise<ExitCode> {
+  const { terminal } = invocation;
+  const configuration = loadConfiguration(invocation, options.config, options.flags);
+  if (!configuration.ok) {
+    noteDiagnostics(terminal, configuration.error);
+    return EXIT.unable;
+  }
+  const { values } = configuration.value;
+  const { snapshot, diagnostics } = compilePolicySet(readPolicySet(values.policies, terminal), "inactive");
+  noteDiagnostics(terminal, diagnostics);
+  const rulesOf = (phase: "validate" | "mutate") => rulesOfPolicies(snapshot.policies.filter((policy) => phaseOf(policy) === phase));
+  const caBundlePem =
+    options.ca === undefined ? await ownAuthority(configuration.value) : Buffer.from(readInput(options.ca, terminal)).toString();
+  const objects = checked(() =>
+    webhookConfigurations({
+      rules: { validate: rulesOf("validate"), mutate: rulesOf("mutate") },
+      caBundlePem,
+      client: clientOf(options.url, values["admission.listen"]),
+      namespace: values["admission.namespace"],
+      excludedNamespaces: values["admission.exclude"],
+      timeoutSeconds: options.timeoutMs / 1_000,
+      failurePolicy: options.failurePolicy,
+    }),
+  );
+  if (options.format === "json") terminal.printJson({ apiVersion: "v1", kind: "List", items: objects });
+  else terminal.print(encodeYamlDocuments(objects).trimEnd());
+  return diagnostics.some(({ severity }) => severity === "error") ? EXIT.unable : EXIT.yes;
+}
+
+const clientOf = (url: string | undefined, listen: string): WebhookClient =>
+  url === undefined
+    ? { kind: "service", name: "vigil", port: SERVICE_PORT, targetPort: parseListenAddress(listen).port }
+    : { kind: "url", url };
+
+/** The authority of this installation; a first one is made where there is none. */
+async function ownAuthority({ values }: Configuration): Promise<string> {
+  const file = join(values["state.directory"], ADMISSION_FOLDER, CA_BUNDLE_FILE);
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  const state = await openStateDirectory(values["state.directory"]);
+  try {
+    return (await openCertificates(state.path, values)).current().caBundlePem;
+  } finally {
+    state.release();
+  }
+}
+
+/** What the API server would refuse is the caller's mistake there, and the user's here. */
+function checked<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof RangeError) throw new VigilError<DeployErrorCode>("DEPLOY_OPTION", error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** What `vigil up` shows once everything runs. One line holds the word `ready`: scripts wait for it. */
+import { join } from "node:path";
+import type { Configuration } from "../config.ts";
+import type { ReadyReport } from "../process-message.ts";
+import { programName } from "../program-name.ts";
+import { alignColumns } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { PACKAGE_ROOT, readVersion } from "../version.ts";
+
+export interface ScreenFacts {
+  readonly seconds: string;
+  readonly state: string;
+  readonly configuration: Configuration;
+}
+
+export function readyScreen({ on, off, facts }: ReadyReport, { seconds, state, configuration }: ScreenFacts, terminal: Terminal): string {
+  const name = programName();
+  const stated = configuration.origins["state.directory"] === "default" ? "" : ` --state ${quote(state)}`;
+  const review = join(PACKAGE_ROOT, "examples/deny-privileged.json");
+  const working = [...on, { what: "state", where: state }, { what: "settings", where: configuration.file ?? "defaults" }];
+  return [
+    `${terminal.style("bold", `Vigil ${readVersion()}`)} is ${terminal.style("green", "ready")} (${seconds})`,
+    "",
+    ...alignColumns(
+      working.map(({ what, where }) => [`  ${what}`, where]),
+      Number.POSITIVE_INFINITY,
+    ),
+    ...off.flatMap(({ what, why, how }) => [
+      "",
+      `  ${terminal.style("dim", `off: ${what}`)}  ${why}`,
+      ...(how === undefined ? [] : [`       ${how}`]),
+    ]),
+    "",
+    "Try a review that is refused:",
+    "",
+    `  curl -sS --cacert ${quote(facts["caFile"] ?? "")} -H 'content-type: application/json' \\`,
+    `    --data-binary @${quote(review)} ${facts["url"]}/validate`,
+    "",
+    "Then ask why:",
+    "",
+    `  ${name} events why last${stated}`,
+    "",
+    "Ctrl-C drains and stops.",
+  ].join("\n");
+}
+
+/** For a POSIX shell. */
+const quote = (text: string): string => (/^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
