@@ -13,7 +13,8 @@ export function expressionNumber(i: number): string {
   return `${text.replace("<= 5", `<= ${5 + i}`).replace("quay.io/", `quay-${i}.io/') || c.image.startsWith('quay.io/`)} || object.metadata.name == 'exempt-${i}'`;
 }
 
-const manifest = (i: number, expression: string): string => `
+/** A ValidatingPolicy for Deployments with one validation. */
+export const policyManifest = (i: number, expression: string): string => `
 apiVersion: policies.kyverno.io/v1
 kind: ValidatingPolicy
 metadata: {name: policy-${i}}
@@ -25,7 +26,7 @@ spec:
 `;
 
 export function policyResources(expressions: readonly string[]): readonly PolicyResource[] {
-  const { documents } = readDocuments(expressions.map((expression, i) => manifest(i, expression)).join("---"), "<bench>");
+  const { documents } = readDocuments(expressions.map((expression, i) => policyManifest(i, expression)).join("---"), "<bench>");
   return documents.map((document) => {
     const parsed = parsePolicyResource(document);
     if (parsed.kind !== "policy") throw new Error(`not a policy: ${JSON.stringify(parsed)}`);

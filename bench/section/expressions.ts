@@ -63,7 +63,10 @@ export async function expressions(): Promise<Section> {
     ns === undefined ? "cannot say it" : `${ns < 100 ? ns.toFixed(1) : Math.round(ns).toLocaleString("en")} ns`;
   return {
     title: "Five admission expressions",
-    notes: [...CASES.map(({ name, what, cel }) => `${name}: ${what}: \`${cel}\``), "Vigil counts cost in Kubernetes' units throughout. In brackets: times Vigil's."],
+    notes: [
+      ...CASES.map(({ name, what, cel }) => `${name}: ${what}: \`${cel}\``),
+      "Vigil counts cost in Kubernetes' units throughout. In brackets: times Vigil's.",
+    ],
     columns: ["engine", ...CASES.map(({ name }) => name)],
     rows: [...columns].map(([name, values]) => [
       name,

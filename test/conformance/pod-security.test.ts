@@ -58,6 +58,7 @@ const worldAt = (version: string) =>
       { apiVersion: "v1", kind: "Namespace", metadata: { name: "shop", labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
       { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "pod-security", namespace: "vigil-system" }, data: { version } },
     ],
+    () => undefined,
     0,
   );
 
