@@ -7,6 +7,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
+import { policyTestCommand } from "./commands/policy.ts";
 import { statusCommand } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -15,6 +16,7 @@ export const CATALOGUE: readonly Command[] = [
   upCommand,
   statusCommand,
   checkCommand,
+  policyTestCommand,
   eventsCommand,
   eventsWhyCommand,
   breakGlassCommand,

@@ -42,7 +42,7 @@ export async function deployWebhook(invocation: Invocation, options: DeployOptio
     return EXIT.unable;
   }
   const { values } = configuration.value;
-  const { snapshot, diagnostics } = compilePolicySet(readPolicySet(values.policies, terminal), "inactive");
+  const { snapshot, diagnostics } = compilePolicySet(await readPolicySet(values.policies), "inactive");
   noteDiagnostics(terminal, diagnostics);
   const rulesOf = (phase: "validate" | "mutate") => rulesOfPolicies(snapshot.policies.filter((policy) => phaseOf(policy) === phase));
   const caBundlePem =

@@ -1,11 +1,7 @@
-/** Which files a path means: itself, or the manifests below it. */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { messageOf, VigilError } from "../lib/error.ts";
-import type { InputErrorCode } from "./read-input.ts";
-
-const MANIFEST = /\.(ya?ml|json)$/;
-const MAX_DEPTH = 64;
+/** Which files a path of the command line means: itself, or the manifests below it. */
+import { statSync } from "node:fs";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { scanManifests } from "../resource/manifest-tree.ts";
 
 export interface ManifestFile {
   readonly path: string;
@@ -13,29 +9,25 @@ export interface ManifestFile {
   readonly wasFound: boolean;
 }
 
-/**
- * Files of a path in the order of their names. In directories: *.yaml, *.yml and *.json, without hidden entries and without folders
- * that are named in `without`. `-` is standard input. Throws `INPUT_UNREADABLE`.
- */
-export function manifestFiles(path: string, without: readonly string[] = []): readonly ManifestFile[] {
-  if (path === "-") return [{ path, wasFound: false }];
-  try {
-    if (!statSync(path).isDirectory()) return [{ path, wasFound: false }];
-    return filesBelow(path, new Set([...without, "node_modules"]), MAX_DEPTH).map((file) => ({ path: file, wasFound: true }));
-  } catch (error) {
-    throw new VigilError<InputErrorCode>("INPUT_UNREADABLE", `cannot read \`${path}\`: ${messageOf(error)}`, { cause: error });
-  }
+export interface ManifestFiles {
+  readonly files: readonly ManifestFile[];
+  readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Links to directories are not followed: they may lead around in circles. */
-function filesBelow(directory: string, without: ReadonlySet<string>, depth: number): readonly string[] {
-  if (depth === 0) return [];
-  const entries = readdirSync(directory, { withFileTypes: true }).filter(({ name }) => !name.startsWith(".") && !without.has(name));
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return entries.flatMap((entry) => {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) return filesBelow(path, without, depth - 1);
-    const isFile = entry.isFile() || (entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isFile() === true);
-    return isFile && MANIFEST.test(entry.name) ? [path] : [];
-  });
+const MAX_FILES = 1_000_000;
+
+/** Files of the paths in the order of their names; what is named is taken whatever it is: a file, a pipe, `-` for standard input. */
+export async function manifestFiles(paths: readonly string[]): Promise<ManifestFiles> {
+  const files: ManifestFile[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const path of paths) {
+    if (path === "-" || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+      files.push({ path, wasFound: false });
+      continue;
+    }
+    const scan = await scanManifests([path], { maxFiles: MAX_FILES });
+    diagnostics.push(...scan.diagnostics);
+    for (const file of scan.files) files.push({ path: file.path, wasFound: true });
+  }
+  return { files, diagnostics };
 }

@@ -7,7 +7,7 @@ import { compilePolicySet } from "../compile-policy-set.ts";
 import { manifestFiles } from "../manifest-files.ts";
 import { noteDiagnostics } from "../notes.ts";
 import { worldOf } from "../object-world.ts";
-import { readPolicySet } from "../policy-set.ts";
+import { type PolicySet, readPolicySet } from "../policy-set.ts";
 import { readInput, STANDARD_INPUT } from "../read-input.ts";
 import type { Terminal } from "../terminal.ts";
 import { readVersion } from "../version.ts";
@@ -30,8 +30,8 @@ export interface CheckOptions {
 
 export async function check(options: CheckOptions, terminal: Terminal): Promise<ExitCode> {
   const startMs = performance.now();
-  const policySet = readPolicySet(options.policies, terminal);
-  const manifests = readManifests(options.paths, terminal);
+  const policySet = await readPolicySet(options.policies);
+  const manifests = await readManifests(options.paths, terminal);
   const documents = manifests.documents.map(({ document }) => document);
   const { snapshot, diagnostics, resourceTypeOf } = compilePolicySet(policySet, "bound", documents);
   // Namespaces and parameters may stand among the manifests as well as beside the policies.
@@ -42,7 +42,7 @@ export async function check(options: CheckOptions, terminal: Terminal): Promise<
   const report: Report = {
     objects: judged.objects,
     passedOver: judged.passedOver,
-    diagnostics: [...diagnostics, ...manifests.diagnostics, ...judged.diagnostics],
+    diagnostics: [...diagnostics, ...noPolicy(policySet), ...manifests.diagnostics, ...judged.diagnostics],
     policies: new Set(snapshot.policies.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)).size,
     snapshotId: snapshot.id,
     durationMs: performance.now() - startMs,
@@ -50,6 +50,22 @@ export async function check(options: CheckOptions, terminal: Terminal): Promise<
   print(report, options.format, terminal);
   return exitCodeOf(report, options.strict);
 }
+
+/** Without policies everything would be clean. */
+const noPolicy = ({ resources, diagnostics }: PolicySet): readonly Diagnostic[] =>
+  resources.length + diagnostics.length > 0
+    ? []
+    : [
+        {
+          code: "INPUT_COUNT",
+          severity: "error",
+          message: "expected policies, got none",
+          file: "<policies>",
+          line: 1,
+          column: 1,
+          length: 1,
+        },
+      ];
 
 /** What could not be judged weighs more than what was refused: it may hide more of it. */
 function exitCodeOf(report: Report, isStrict: boolean): ExitCode {
@@ -63,19 +79,26 @@ interface Manifests {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-function readManifests(paths: readonly string[], terminal: Terminal): Manifests {
-  const files = paths.flatMap((path) => manifestFiles(path));
+async function readManifests(paths: readonly string[], terminal: Terminal): Promise<Manifests> {
+  const { files, diagnostics: unreadable } = await manifestFiles(paths);
   const documents: Manifest[] = [];
-  const diagnostics: Diagnostic[] = [];
+  const diagnostics: Diagnostic[] = [...unreadable];
   for (const [index, { path, wasFound }] of files.entries()) {
     if (index % 100 === 0) terminal.progress(`reading ${index} of ${files.length} files`);
     const read = readDocuments(readInput(path, terminal), path === "-" ? STANDARD_INPUT : path);
     diagnostics.push(...read.diagnostics);
+    if (!wasFound && read.documents.length + read.diagnostics.length === 0) diagnostics.push(empty(path));
     for (const document of read.documents) documents.push({ document, wasFound });
   }
   terminal.progress(null);
   return { documents, diagnostics };
 }
+
+/** Most often, what should have written it has failed. */
+const empty = (path: string): Diagnostic => {
+  const file = path === "-" ? STANDARD_INPUT : path;
+  return { code: "INPUT_COUNT", severity: "error", message: "expected a manifest, got none", file, line: 1, column: 1, length: 1 };
+};
 
 const PROGRESS_EVERY = 500;
 

@@ -2,12 +2,15 @@
 import { ActiveSnapshot, type SnapshotStatus } from "../../admission/active-snapshot.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { renderDiagnostic } from "../../lib/diagnostic.ts";
+import { messageOf } from "../../lib/error.ts";
 import type { World } from "../../policy/review.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
+import { watchManifests } from "../../resource/directory-source.ts";
+import { type ManifestTree, readManifestTree } from "../../resource/manifest-tree.ts";
 import { compilePolicySet } from "../compile-policy-set.ts";
 import type { Log } from "../log.ts";
 import { worldOf } from "../object-world.ts";
-import { readPolicySet } from "../policy-set.ts";
+import { policyPaths, policySetOf, TEST_FOLDERS } from "../policy-set.ts";
 import type { Evidence } from "./evidence.ts";
 
 /** A snapshot with the objects that stand beside its policies. */
@@ -32,7 +35,7 @@ export class PolicySource {
     this.#options = options;
   }
 
-  /** What decides now; undefined before the first `load`. */
+  /** What decides now; undefined until the first set has been read. */
   get current(): InForce | undefined {
     return this.#active.current;
   }
@@ -46,10 +49,30 @@ export class PolicySource {
     return new Set(this.current?.snapshot.policies.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)).size;
   }
 
-  /** Reads and compiles everything anew. What has a mistake leaves what was in force in place, and is reported. Throws when a source cannot be read. */
-  load(): readonly Diagnostic[] {
-    const { sources, log } = this.#options;
-    const set = readPolicySet(sources, { readInput: refuseInput });
+  /** Reads and compiles everything anew. What has a mistake leaves what was in force in place, and is reported. */
+  async reload(): Promise<readonly Diagnostic[]> {
+    return this.#use(await readManifestTree(policyPaths(this.#options.sources), { without: TEST_FOLDERS }));
+  }
+
+  /** Follows the sources until the signal aborts. Resolves when the first set is in force. */
+  async follow(signal: AbortSignal): Promise<void> {
+    const trees = watchManifests(policyPaths(this.#options.sources), { signal, without: TEST_FOLDERS });
+    const { value: first } = await trees.next();
+    if (first !== undefined) this.#use(first);
+    void this.#followOn(trees);
+  }
+
+  async #followOn(trees: AsyncIterable<ManifestTree>): Promise<void> {
+    try {
+      for await (const tree of trees) this.#use(tree);
+    } catch (error) {
+      this.#options.log("error", `the policies are no longer watched: ${messageOf(error)}`);
+    }
+  }
+
+  #use(tree: ManifestTree): readonly Diagnostic[] {
+    const { log } = this.#options;
+    const set = policySetOf(tree);
     const { snapshot, diagnostics, resourceTypeOf } = compilePolicySet(set, "inactive");
     const objects = set.others.map(({ value }) => value);
     const world = worldOf(objects, resourceTypeOf, Date.now());
@@ -76,8 +99,3 @@ export class PolicySource {
     });
   }
 }
-
-/** A service has no standard input to read policies from. */
-const refuseInput = (): never => {
-  throw new TypeError("the policies of a service cannot come from standard input");
-};

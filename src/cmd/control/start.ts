@@ -33,7 +33,7 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
   const evidence = openEvidence(settings);
   const sources = settings.configuration.policies.length === 0 ? [BUILT_IN] : settings.configuration.policies;
   const policies = new PolicySource({ sources, evidence, log });
-  policies.load();
+  await policies.follow(stopping.signal);
   const webhook = await startWebhook(settings, { policies, evidence, log }, stopping.signal);
   let processes: readonly ProcessStatus[] = [];
   const status = (): ControlStatus => ({
@@ -47,7 +47,7 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
   });
   const routes: Routes = {
     "GET /v1/status": status,
-    "POST /v1/reload": () => ({ diagnostics: policies.load(), policies: status().policies }),
+    "POST /v1/reload": async () => ({ diagnostics: await policies.reload(), policies: status().policies }),
     ...breakGlassRoutes(webhook.breakGlass),
   };
   const management = await serveManagement(settings.stateDirectory, routes);
