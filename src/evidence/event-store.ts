@@ -33,7 +33,7 @@ export interface EventStoreStatus {
 }
 
 const MAX_BATCH = 1024;
-const GROUP_DELAY_MS = 2;
+const GROUP_DELAY_MS = 5;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
