@@ -30,6 +30,7 @@ import { resourceLibrary } from "./kyverno/resource.ts";
 import { timeLibrary } from "./kyverno/time.ts";
 import { transformLibrary } from "./kyverno/transform.ts";
 import { userLibrary } from "./kyverno/user.ts";
+import { x509Library } from "./kyverno/x509.ts";
 import { yamlLibrary } from "./kyverno/yaml.ts";
 import { listsLibrary } from "./lists.ts";
 import { mathLibrary } from "./math.ts";
@@ -109,6 +110,7 @@ export const kyvernoLibraries = ({ nowMs, random, parseYaml, namespace }: Kyvern
   timeLibrary(nowMs),
   transformLibrary,
   userLibrary,
+  x509Library,
   imageLibrary,
   imageDataLibrary,
   resourceLibrary(namespace),
