@@ -1,6 +1,6 @@
 /** From what came of each policy to the one decision. */
 import type { Decision, JsonPatchOperation, Verdict } from "./decision.ts";
-import { denialText, outcomeOf, type PolicyResult, verdictsOf, warningText } from "./policy-result.ts";
+import { denialText, outcomeOf, type PolicyResult, passVerdict, verdictOn, warningText } from "./policy-result.ts";
 import type { Finding } from "./validate.ts";
 
 /** Collects results in policy order. */
@@ -13,10 +13,33 @@ export class DecisionDraft {
   #message = "";
   #reason = "";
 
-  add(result: PolicyResult, durationUs: number): void {
-    for (const verdict of verdictsOf(result, durationUs)) this.#verdicts.push(verdict);
-    for (const finding of result.findings) this.#addFinding(result, finding);
+  readonly #clockUs: (() => number) | undefined;
+  readonly #startUs: number;
+  #beforeUs: number;
+
+  /** With a clock in microseconds, every result took the time since the one before it. */
+  constructor(clockUs: (() => number) | undefined) {
+    this.#clockUs = clockUs;
+    this.#startUs = clockUs?.() ?? 0;
+    this.#beforeUs = this.#startUs;
+  }
+
+  add(result: PolicyResult): void {
+    const durationUs = this.#lap();
+    if (result.findings.length === 0) this.#verdicts.push(passVerdict(result, durationUs));
+    for (const finding of result.findings) {
+      this.#verdicts.push(verdictOn(result, finding, durationUs));
+      this.#addFinding(result, finding);
+    }
     for (const [key, value] of result.annotations) this.#annotate(`${result.policy.name}/${key}`, value);
+  }
+
+  #lap(): number {
+    if (this.#clockUs === undefined) return 0;
+    const afterUs = this.#clockUs();
+    const durationUs = afterUs - this.#beforeUs;
+    this.#beforeUs = afterUs;
+    return durationUs;
   }
 
   #addFinding(result: PolicyResult, finding: Finding): void {
@@ -47,7 +70,7 @@ export class DecisionDraft {
     if (!values.includes(value)) this.#annotations.set(key, [...values, value]);
   }
 
-  finish(patch: readonly JsonPatchOperation[], snapshotId: string, durationUs: number): Decision {
+  finish(snapshotId: string, patch: readonly JsonPatchOperation[]): Decision {
     const allowed = this.#denials === 0;
     const others = this.#denials > 1 ? ` (and ${this.#denials - 1} more)` : "";
     return {
@@ -60,7 +83,7 @@ export class DecisionDraft {
       auditAnnotations: this.#auditAnnotations(),
       patch: allowed ? patch : [],
       snapshotId,
-      durationUs,
+      durationUs: this.#clockUs === undefined ? 0 : this.#clockUs() - this.#startUs,
     };
   }
 

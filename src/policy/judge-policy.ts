@@ -1,85 +1,94 @@
-/** One policy, through one of its bindings, on one subject that its constraints match. */
+/** One policy, through one of its bindings, on a subject that its constraints match. */
 import { createFrame, type Frame } from "../cel/frame.ts";
-import type { JsonObject } from "../lib/json.ts";
-import type { Schema } from "../resource/schema.ts";
 import type { CompiledBinding, CompiledException, CompiledPolicy } from "./compiled-policy.ts";
 import type { Bindings } from "./evaluation.ts";
 import { exemptionFor } from "./exempt.ts";
 import { mutate } from "./mutate.ts";
 import type { PolicyResult, Skipped } from "./policy-result.ts";
+import type { Review, World } from "./review.ts";
 import { checkConditions, describeError } from "./run-expression.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { type Finding, validate } from "./validate.ts";
 
-export interface Subject {
-  readonly policy: CompiledPolicy;
-  readonly binding: CompiledBinding;
+/** What a policy is judged in. */
+export interface Scene {
+  readonly snapshot: Snapshot;
+  readonly review: Review;
+  readonly world: World;
+  /** What the expressions see of the review. */
   readonly bindings: Bindings;
-  /** What a mutating policy changes; null when the request has no object. */
-  readonly object: JsonObject | null;
-  readonly schema: Schema | undefined;
-  readonly nowMs: number;
 }
 
-export interface Judged {
-  readonly result: PolicyResult;
-  /** The object as a mutating policy leaves it. */
-  readonly object: JsonObject | null;
-}
-
-export function judgePolicy(subject: Subject): Judged {
-  const { policy, bindings } = subject;
-  if (policy.effect.kind === "broken") return settled(subject, 0, { findings: [unusable(policy.effect.message)] });
-  if (policy.exceptions.length === 0) return judgeConditions(subject, createFrame(bindings));
-  const exemption = exemptionFor(policy, createFrame(bindings), subject.nowMs);
+export function judgePolicy(policy: CompiledPolicy, binding: CompiledBinding, scene: Scene): PolicyResult {
+  const { bindings, review, world } = scene;
+  if (policy.effect.kind === "broken") return failed(policy, binding, review, unusable(policy.effect.message));
+  if (policy.exceptions.length === 0) return judgeConditions(policy, binding, scene, createFrame(bindings));
+  const exemption = exemptionFor(policy, createFrame(bindings), world.nowMs);
   switch (exemption.kind) {
     case "full":
-      return settled(subject, 0, { skipped: exempted(exemption.exceptions, exemption.reportResult) });
+      return passedOver(policy, binding, review, exempted(exemption.exceptions, exemption.reportResult), 0);
     case "error":
-      return settled(subject, 0, { findings: [unusable(exemption.message)] });
+      return failed(policy, binding, review, unusable(exemption.message));
     case "partial": {
       const exceptions = { allowedImages: exemption.images, allowedValues: exemption.values };
-      return judgeConditions(subject, createFrame({ ...bindings, exceptions }));
+      return judgeConditions(policy, binding, scene, createFrame({ ...bindings, exceptions }));
     }
     default:
-      return judgeConditions(subject, createFrame(bindings));
+      return judgeConditions(policy, binding, scene, createFrame(bindings));
   }
 }
 
-function judgeConditions(subject: Subject, frame: Frame): Judged {
-  const { policy } = subject;
+function judgeConditions(policy: CompiledPolicy, binding: CompiledBinding, scene: Scene, frame: Frame): PolicyResult {
   const conditions = checkConditions(policy.conditions, frame);
-  if (conditions.kind === "met") return applyEffect(subject, frame);
-  if (conditions.kind === "unmet") return settled(subject, frame.cost, { skipped: unmet(conditions.condition) });
+  if (conditions.kind === "met") return applyEffect(policy, binding, scene, frame);
+  if (conditions.kind === "unmet") return passedOver(policy, binding, scene.review, unmet(conditions.condition), frame.cost);
   const { condition, error } = conditions;
-  if (policy.failurePolicy === "Ignore") return settled(subject, frame.cost, { skipped: unmet(condition.name) });
-  const finding: Finding = { ...unusable(describeError(condition, error)), rule: condition.name, failed: condition, errorAt: error.start };
-  return settled(subject, frame.cost, { findings: [finding] });
+  if (policy.failurePolicy === "Ignore") return passedOver(policy, binding, scene.review, unmet(condition.name), frame.cost);
+  const finding = { ...unusable(describeError(condition, error)), rule: condition.name, failed: condition, errorAt: error.start };
+  return failed(policy, binding, scene.review, finding, frame.cost);
 }
 
-function applyEffect(subject: Subject, frame: Frame): Judged {
-  const { policy, object, schema } = subject;
+function applyEffect(policy: CompiledPolicy, binding: CompiledBinding, { snapshot, review }: Scene, frame: Frame): PolicyResult {
   const { effect } = policy;
   if (effect.kind === "validate") {
     const { findings, annotations } = validate(policy, effect, frame);
-    return settled(subject, frame.cost, { findings, annotations });
+    return { policy, binding, findings, annotations, skipped: undefined, cost: frame.cost, object: review.object };
   }
-  if (effect.kind === "broken" || object === null) return settled(subject, frame.cost, {});
-  const mutated = mutate(policy, effect, object, frame, schema);
-  return settled({ ...subject, object: mutated.object }, frame.cost, mutated);
+  if (effect.kind === "broken" || review.object === null) return passed(policy, binding, review, frame.cost);
+  const { findings, annotations, object } = mutate(policy, effect, review.object, frame, snapshot.schemaOf(review.kind));
+  return { policy, binding, findings, annotations, skipped: undefined, cost: frame.cost, object };
 }
 
 const NONE: readonly never[] = [];
 
-function settled(
-  { policy, binding, object }: Subject,
-  cost: number,
-  outcome: Partial<Pick<PolicyResult, "findings" | "annotations" | "skipped">>,
-): Judged {
-  const { findings = NONE, annotations = NONE, skipped } = outcome;
-  return { result: { policy, binding, findings, annotations, skipped, cost }, object };
-}
+const passed = (policy: CompiledPolicy, binding: CompiledBinding, { object }: Review, cost: number): PolicyResult => ({
+  policy,
+  binding,
+  findings: NONE,
+  annotations: NONE,
+  skipped: undefined,
+  cost,
+  object,
+});
 
-/** The finding of a policy or binding that cannot be used at all. */
+const passedOver = (policy: CompiledPolicy, binding: CompiledBinding, review: Review, skipped: Skipped, cost: number): PolicyResult => ({
+  ...passed(policy, binding, review, cost),
+  skipped,
+});
+
+/** The result of a policy that cannot be evaluated. */
+export const failed = (
+  policy: CompiledPolicy,
+  binding: CompiledBinding,
+  review: Review,
+  finding: Finding,
+  cost: number = 0,
+): PolicyResult => ({
+  ...passed(policy, binding, review, cost),
+  findings: [finding],
+});
+
+/** The finding about a policy or binding that cannot be used at all. */
 export const unusable = (message: string): Finding => ({
   kind: "error",
   rule: "",

@@ -6,8 +6,9 @@ import { isJsonArray, isJsonObject, type JsonObject } from "../lib/json.ts";
 import type { MatchResources } from "../resource/match-resources.ts";
 import type { CompiledPolicy, CompiledTarget } from "./compiled-policy.ts";
 import { bindingsOf, withBareNamespaces } from "./evaluation.ts";
-import { type Judged, judgePolicy, unusable } from "./judge-policy.ts";
+import { failed, judgePolicy, unusable } from "./judge-policy.ts";
 import { matchReview, reachOf } from "./match.ts";
+import type { PolicyResult } from "./policy-result.ts";
 import { shapeOf } from "./resource-rule.ts";
 import type { Review, World } from "./review.ts";
 import { checkConditions, runExpression } from "./run-expression.ts";
@@ -17,18 +18,18 @@ import type { Snapshot } from "./snapshot.ts";
  * What the policies that change existing objects make of `target` (a review of it as it exists) when `trigger` is requested: one
  * result for each of them that is about both, each going on from the object that the one before it left.
  */
-export function judgeTarget(snapshot: Snapshot, trigger: Review, target: Review, world: World): readonly Judged[] {
+export function judgeTarget(snapshot: Snapshot, trigger: Review, target: Review, world: World): readonly PolicyResult[] {
   const seen = withBareNamespaces(world);
-  const judged: Judged[] = [];
+  const results: PolicyResult[] = [];
   let object = target.object;
   for (const policy of snapshot.mutating.policies) {
     if (policy.effect.kind !== "mutate" || !policy.effect.mutatesExisting || !isTriggered(policy, trigger, seen)) continue;
     const outcome = judgeOne(snapshot, policy, policy.effect.target, trigger, { ...target, object }, seen);
     if (outcome === undefined) continue;
-    judged.push(outcome);
+    results.push(outcome);
     object = outcome.object;
   }
-  return judged;
+  return results;
 }
 
 function isTriggered(policy: CompiledPolicy, trigger: Review, world: World): boolean {
@@ -48,27 +49,20 @@ function judgeOne(
   trigger: Review,
   existing: Review,
   world: World,
-): Judged | undefined {
+): PolicyResult | undefined {
   const [binding] = policy.bindings;
   if (binding === undefined || existing.object === null) return undefined;
   if (target?.expression !== undefined) {
     const chosen = chosenTargets(target, trigger, world);
     if (chosen instanceof CelError) {
-      const result = { policy, binding, findings: [unusable(chosen.message)], annotations: [], skipped: undefined, cost: 0 };
-      return { result, object: existing.object };
+      return failed(policy, binding, existing, unusable(chosen.message));
     }
     if (!chosen.has(nameKey(existing.object))) return undefined;
   } else if (!reaches(ofAnyOperation(target?.constraints ?? policy.constraints), existing, world)) {
     return undefined;
   }
-  return judgePolicy({
-    policy: { ...policy, conditions: target?.conditions ?? [] },
-    binding,
-    bindings: { ...bindingsOf(existing, world, "bare"), request: trigger.request },
-    object: existing.object,
-    schema: snapshot.schemaOf(existing.kind),
-    nowMs: world.nowMs,
-  });
+  const bindings = { ...bindingsOf(existing, world, "bare"), request: trigger.request };
+  return judgePolicy({ ...policy, conditions: target?.conditions ?? [] }, binding, { snapshot, review: existing, world, bindings });
 }
 
 /** Existing objects are not part of an operation. */

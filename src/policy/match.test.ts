@@ -199,13 +199,13 @@ test("a policy sees an object of an equivalent version as the version that it is
   const reach = reachOf(about({}), shapeOf(subject));
   expect(reach === undefined ? undefined : matchReview(reach, subject, worldOf({}))).toStrictEqual({
     kind: "yes",
-    resource: { group: "apps", version: "v1", resource: "deployments" },
+    as: { group: "apps", version: "v1", resource: "deployments" },
   });
 });
 
 test("only names and selectors make a match depend on more than the shape of the request", () => {
   const shape = shapeOf(review({}));
-  expect(reachOf(about({}), shape)?.isCertain).toBe(true);
-  expect(reachOf(about({ objectSelector: labels({ a: "b" }) }), shape)?.isCertain).toBe(false);
-  expect(reachOf(about({ resourceRules: [rule({ resourceNames: ["web"] })] }), shape)?.isCertain).toBe(false);
+  expect(reachOf(about({}), shape)?.certain).toStrictEqual({ kind: "yes", as: undefined });
+  expect(reachOf(about({ objectSelector: labels({ a: "b" }) }), shape)?.certain).toBeUndefined();
+  expect(reachOf(about({ resourceRules: [rule({ resourceNames: ["web"] })] }), shape)?.certain).toBeUndefined();
 });

@@ -14,33 +14,35 @@ import type { GroupVersionResource, Review, World } from "./review.ts";
 /** How constraints reach the requests of one shape. */
 export interface Reach {
   readonly constraints: MatchResources;
-  /** The rules that cover the shape, and the resource (an equivalent one perhaps) as which the policy sees the object. */
+  /** The rules that cover the shape; not empty. */
   readonly covering: readonly Covering[];
   /** Exclusions that cover the shape and depend on the name. */
   readonly excluding: readonly Covering[];
-  /** Every request of the shape matches: neither names nor selectors have a say. */
-  readonly isCertain: boolean;
+  /** The answer for every request of the shape when neither names nor selectors have a say. */
+  readonly certain: Match | undefined;
 }
 
 export interface Covering {
   /** undefined when there are no rules, which means all requests. */
   readonly rule: ResourceRule | undefined;
-  readonly resource: GroupVersionResource;
+  /** The equivalent resource as which the policy sees the object; undefined for the requested one. */
+  readonly as: GroupVersionResource | undefined;
 }
 
 export type Match =
-  | { readonly kind: "yes"; readonly resource: GroupVersionResource }
+  | { readonly kind: "yes"; readonly as: GroupVersionResource | undefined }
   | { readonly kind: "no" }
   /** The namespace's labels are asked for and not known. */
   | { readonly kind: "unknown"; readonly message: string };
 
 const NO: Match = { kind: "no" };
+const YES: Match = { kind: "yes", as: undefined };
 
 /** How constraints reach requests of a shape, or undefined when they never do. An empty list of rules means all requests. */
 export function reachOf(constraints: MatchResources, shape: RequestShape): Reach | undefined {
   const covering =
     constraints.resourceRules.length === 0
-      ? [{ rule: undefined, resource: shape.resource }]
+      ? [{ rule: undefined, as: undefined }]
       : coveringRules(constraints.resourceRules, constraints, shape);
   if (covering.length === 0) return undefined;
   const excluding = coveringRules(constraints.excludeResourceRules, constraints, shape);
@@ -50,21 +52,25 @@ export function reachOf(constraints: MatchResources, shape: RequestShape): Reach
     (covering[0]?.rule?.resourceNames.length ?? 0) === 0 &&
     selectsEverything(constraints.namespaceSelector) &&
     selectsEverything(constraints.objectSelector);
-  return { constraints, covering, excluding, isCertain };
+  const [first] = covering;
+  return { constraints, covering, excluding, certain: isCertain ? { kind: "yes", as: first?.as } : undefined };
 }
 
 /** Rules about the resource itself first, then those about an equivalent version. */
 function coveringRules(rules: readonly ResourceRule[], constraints: MatchResources, shape: RequestShape): readonly Covering[] {
-  const resources = constraints.matchPolicy === "Exact" ? [shape.resource] : [shape.resource, ...equivalentsOf(shape.resource)];
-  return resources.flatMap((resource) => rules.filter((rule) => ruleCovers(rule, shape, resource)).map((rule) => ({ rule, resource })));
+  const cover = (resource: GroupVersionResource, as: GroupVersionResource | undefined): readonly Covering[] =>
+    rules.filter((rule) => ruleCovers(rule, shape, resource)).map((rule) => ({ rule, as }));
+  const exact = cover(shape.resource, undefined);
+  if (constraints.matchPolicy === "Exact") return exact;
+  return [...exact, ...equivalentsOf(shape.resource).flatMap((resource) => cover(resource, resource))];
 }
 
 /** Whether the constraints match this request, whose shape they reach. */
 export function matchReview(reach: Reach, review: Review, world: World): Match {
+  if (reach.certain !== undefined) return reach.certain;
   const covered = reach.covering.find(({ rule }) => rule === undefined || ruleNames(rule, review));
   if (covered === undefined) return NO;
-  const yes: Match = { kind: "yes", resource: covered.resource };
-  if (reach.isCertain) return yes;
+  const yes: Match = covered.as === undefined ? YES : { kind: "yes", as: covered.as };
   if (reach.excluding.some(({ rule }) => rule !== undefined && ruleNames(rule, review))) return NO;
   const { namespaceSelector, objectSelector } = reach.constraints;
   if (!objectMatches(objectSelector, review)) return NO;

@@ -12,11 +12,10 @@ import type { JsonPatchOperation } from "./decision.ts";
 import { applyPatch } from "./json-patch.ts";
 import { runExpression } from "./run-expression.ts";
 import { structuredMerge } from "./structured-merge.ts";
-import { errorFinding, type Finding } from "./validate.ts";
+import { annotate, errorFinding, type Finding, type Validated } from "./validate.ts";
 
-export interface Mutated {
+export interface Mutated extends Validated {
   readonly object: JsonObject;
-  readonly findings: readonly Finding[];
 }
 
 /**
@@ -41,10 +40,12 @@ export function mutate(
       continue;
     }
     findings.push(errorFinding(`mutations[${index}]`, index, mutation, applied.error));
-    if (isKyvernoKind(policy.kind)) return { object, findings };
+    if (isKyvernoKind(policy.kind)) return { object, findings, annotations: [] };
   }
+  if (effect.auditAnnotations.length > 0) at = nextFrame(policy, at, current);
+  const { annotations, failures } = annotate(effect.auditAnnotations, at);
   frame.cost = at.cost;
-  return { object: current, findings };
+  return { object: failures.length === 0 ? current : object, findings: [...findings, ...failures], annotations };
 }
 
 /** The frame for the next mutation: it sees the changed object. Variables are evaluated anew for Kubernetes' kinds, but not for Kyverno's. */

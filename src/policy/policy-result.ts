@@ -1,4 +1,5 @@
 /** What came of one policy (with one of its bindings) on one review, and the verdicts that say so. */
+import type { JsonObject } from "../lib/json.ts";
 import type { CompiledBinding, CompiledPolicy } from "./compiled-policy.ts";
 import { isKyvernoKind } from "./compiled-policy.ts";
 import type { Outcome, Verdict } from "./decision.ts";
@@ -13,6 +14,8 @@ export interface PolicyResult {
   readonly skipped: Skipped | undefined;
   /** CEL cost units. */
   readonly cost: number;
+  /** The object as a mutating policy leaves it. */
+  readonly object: JsonObject | null;
 }
 
 export interface Skipped {
@@ -32,29 +35,24 @@ export function outcomeOf({ policy, binding }: PolicyResult, finding: Finding): 
   return binding.actions.includes("Warn") ? "warn" : "audit";
 }
 
-/** One verdict that it was fine or did not apply, or one for each finding. */
-export function verdictsOf(result: PolicyResult, durationUs: number): readonly Verdict[] {
-  const { policy, binding, findings, skipped, cost } = result;
-  if (findings.length === 0) {
-    const message = skipped?.message ?? "";
-    const outcome = skipped === undefined || skipped.passes ? "allow" : "skip";
-    const verdict: Verdict = {
-      outcome,
-      policy: policy.name,
-      policyKind: policy.kind,
-      policyNamespace: policy.namespace,
-      message,
-      isError: false,
-      cost,
-      durationUs,
-    };
-    if (binding.name === "" && skipped === undefined) return [verdict];
-    return [{ ...verdict, ...named("binding", binding.name), ...named("rule", skipped?.rule), ...named("exception", skipped?.exception) }];
-  }
-  return findings.map((finding) => verdictOn(result, finding, durationUs));
+/** The verdict of a policy that found nothing: it was fine, or did not apply. */
+export function passVerdict({ policy, binding, skipped, cost }: PolicyResult, durationUs: number): Verdict {
+  const verdict: Verdict = {
+    outcome: skipped === undefined || skipped.passes ? "allow" : "skip",
+    policy: policy.name,
+    policyKind: policy.kind,
+    policyNamespace: policy.namespace,
+    message: skipped?.message ?? "",
+    isError: false,
+    cost,
+    durationUs,
+  };
+  if (binding.name === "" && skipped === undefined) return verdict;
+  return { ...verdict, ...named("binding", binding.name), ...named("rule", skipped?.rule), ...named("exception", skipped?.exception) };
 }
 
-function verdictOn(result: PolicyResult, finding: Finding, durationUs: number): Verdict {
+/** The verdict on one finding. */
+export function verdictOn(result: PolicyResult, finding: Finding, durationUs: number): Verdict {
   const { policy, binding, cost } = result;
   return {
     outcome: outcomeOf(result, finding),

@@ -222,6 +222,29 @@ export function reviewOfObject(object: JsonObject, options: ObjectReviewOptions)
   return ok({ ...fields, request: requestOf(fields) });
 }
 
+const NO_KIND: GroupVersionKind = { group: "", version: "", kind: "" };
+const NO_RESOURCE: GroupVersionResource = { group: "", version: "", resource: "" };
+
+/** A review of a JSON document of any kind, which nobody requested. */
+export const reviewOfDocument = (document: JsonObject): Review => ({
+  uid: "",
+  operation: "CREATE",
+  kind: NO_KIND,
+  resource: NO_RESOURCE,
+  subResource: "",
+  requestKind: NO_KIND,
+  requestResource: NO_RESOURCE,
+  requestSubResource: "",
+  name: "",
+  namespace: "",
+  userInfo: { username: "" },
+  object: document,
+  oldObject: null,
+  options: null,
+  dryRun: false,
+  request: {},
+});
+
 function subjectOf(operation: Operation, object: JsonObject, oldObject: JsonObject | undefined): Pick<Review, "object" | "oldObject"> {
   if (operation === "DELETE") return { object: null, oldObject: object };
   return { object, oldObject: operation === "UPDATE" ? (oldObject ?? object) : null };

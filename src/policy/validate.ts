@@ -45,13 +45,8 @@ export function validate(policy: CompiledPolicy, effect: ValidateEffect, frame: 
     if (stopsAtFirst || frame.cost >= budget) break;
   }
   if (effect.auditAnnotations.length === 0) return findings.length === 0 ? NOTHING_FOUND : { findings, annotations: [] };
-  const annotations = effect.auditAnnotations.flatMap((annotation) => {
-    const noted = annotate(annotation, frame);
-    if (typeof noted === "string") return noted === "" ? [] : [[annotation.key, noted] as const];
-    findings.push(noted);
-    return [];
-  });
-  return { findings, annotations };
+  const { annotations, failures } = annotate(effect.auditAnnotations, frame);
+  return { findings: [...findings, ...failures], annotations };
 }
 
 function findingOf(
@@ -104,11 +99,22 @@ function kyvernoMessage({ message, messageExpression }: CompiledValidation, inde
   return message === undefined || message === "" ? `CEL expression validation failed at index ${index}` : message;
 }
 
-/** The value of an annotation, empty when there is none. */
-function annotate(annotation: CompiledAnnotation, frame: Frame): string | Finding {
-  const value = runExpression(annotation, frame, frame.cost + RUNTIME_BUDGET);
-  if (typeof value === "string") return value.trim().slice(0, MAX_ANNOTATION);
-  if (value === null) return "";
-  const error = value instanceof CelError ? value : new CelError("CEL_INVALID_ARGUMENT", "an audit annotation must be a text or null");
-  return errorFinding(`auditAnnotations[${annotation.key}]`, 0, annotation, error);
+/** What is said to the audit log; texts that are empty and null say nothing. */
+export function annotate(
+  auditAnnotations: readonly CompiledAnnotation[],
+  frame: Frame,
+): { readonly annotations: Validated["annotations"]; readonly failures: readonly Finding[] } {
+  const annotations: [key: string, value: string][] = [];
+  const failures: Finding[] = [];
+  for (const annotation of auditAnnotations) {
+    const value = runExpression(annotation, frame, frame.cost + RUNTIME_BUDGET);
+    if (typeof value === "string") {
+      const text = value.trim().slice(0, MAX_ANNOTATION);
+      if (text !== "") annotations.push([annotation.key, text]);
+    } else if (value !== null) {
+      const error = value instanceof CelError ? value : new CelError("CEL_INVALID_ARGUMENT", "an audit annotation must be a text or null");
+      failures.push(errorFinding(`auditAnnotations[${annotation.key}]`, 0, annotation, error));
+    }
+  }
+  return { annotations, failures };
 }

@@ -34,7 +34,8 @@ export function judgeSuite(judging: Judging, diagnostics: Diagnostic[]): TestRes
     for (const target of suite.targets) judgeTargetOf(review, target, judging, targets, diagnostics);
   }
   for (const { name, document } of suite.payloads) {
-    const results = judgeDocumentPolicies(snapshot, document, world, OPTIONS).map(({ result }) => result);
+    const results: PolicyResult[] = [];
+    judgeDocumentPolicies(snapshot, document, world, (result) => results.push(result));
     triggers.set(name, responsesOf(snapshot.json, results, document));
   }
   return { triggers, triggersByOperation: byOperation(judging, diagnostics), targets, notJudged: suite.notJudged };
@@ -92,11 +93,11 @@ function reviewOf(
 }
 
 function judgeSubject(review: Review, { snapshot, world }: Judging): readonly PolicyResponse[] {
-  const { results, object } = judgePolicies(snapshot, review, world, OPTIONS);
-  const admitted = results.map(({ result }) => result);
+  const results: PolicyResult[] = [];
+  const object = judgePolicies(snapshot, review, world, OPTIONS, (result) => results.push(result));
   const subject = object ?? review.oldObject ?? {};
-  const documents = snapshot.json.length === 0 ? [] : judgeDocumentPolicies(snapshot, subject, world, OPTIONS).map(({ result }) => result);
-  return responsesOf(snapshot.policies, [...admitted, ...documents], subject);
+  judgeDocumentPolicies(snapshot, subject, world, (result) => results.push(result));
+  return responsesOf(snapshot.policies, results, subject);
 }
 
 const responsesOf = (
@@ -152,9 +153,9 @@ function judgeTargetOf(
   diagnostics: Diagnostic[],
 ): void {
   for (const target of reviewOf(existing, judging, "CREATE", diagnostics)) {
-    const judged = judgeTarget(judging.snapshot, trigger, target, judging.world);
-    const last = judged.at(-1)?.object ?? target.object ?? {};
-    for (const { result } of judged) {
+    const results = judgeTarget(judging.snapshot, trigger, target, judging.world);
+    const last = results.at(-1)?.object ?? target.object ?? {};
+    for (const result of results) {
       const responses = targets.get(keyOf(target)) ?? [];
       responses.push({ policy: result.policy.name, outcomes: [outcomeOf(result, last)] });
       targets.set(keyOf(target), responses);
