@@ -17,7 +17,7 @@ export class LineIndex {
     this.#text = text;
   }
 
-  /** The position of a UTF-16 offset; one beyond the text is at its end. */
+  /** The position of a UTF-16 offset; one in a line break, or beyond the text, is at the end of the line. */
   locate(offset: number): LinePosition {
     this.#starts ??= lineStarts(this.#text);
     const starts = this.#starts;
@@ -30,7 +30,7 @@ export class LineIndex {
     }
     const start = starts[low] ?? 0;
     const sourceLine = this.#text.slice(start, starts[low + 1]).replace(/[\r\n]+$/, "");
-    return { line: low + 1, column: Math.min(offset, this.#text.length) - start + 1, sourceLine };
+    return { line: low + 1, column: Math.min(offset - start, sourceLine.length) + 1, sourceLine };
   }
 }
 

@@ -69,6 +69,7 @@ export const CHAR = {
   openBrace: 123,
   bar: 124,
   closeBrace: 125,
+  byteOrderMark: 0xfeff,
 } as const;
 
 /** What an anchor names. `nodes` counts it with everything below, aliases expanded; `height` is its nesting. */
@@ -82,6 +83,13 @@ interface Anchor {
 export interface AnchorMark {
   readonly nodes: number;
   readonly deepest: number;
+}
+
+/** Where the line that holds `pos` begins; a byte order mark at the start of the text is no part of it. */
+function lineStartBefore(text: string, pos: number): number {
+  let start = pos;
+  while (start > 0 && text.charCodeAt(start - 1) !== CHAR.lineFeed && text.charCodeAt(start - 1) !== CHAR.carriageReturn) start--;
+  return start === 0 && text.charCodeAt(0) === CHAR.byteOrderMark ? 1 : start;
 }
 
 /** The state of reading one text: where it is, and what the current document has defined so far. */
@@ -114,7 +122,7 @@ export class Cursor {
     this.spans = spans;
     this.pos = pos;
     this.entry = pos;
-    this.lineStart = pos;
+    this.lineStart = lineStartBefore(text, pos);
     this.measureIndentation();
   }
 

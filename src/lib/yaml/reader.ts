@@ -51,20 +51,16 @@ export function readYaml(text: string, limits: YamlLimits = DEFAULT_YAML_LIMITS)
   return { documents, errors };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that YAML does not allow
-const UNPRINTABLE = /[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x84\x86-\x9F\uFFFE\uFFFF]/;
+/** What neither YAML nor JSON allows; JSON allows the others that YAML calls unprintable. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is them that are looked for
+const UNPRINTABLE = /[\x00-\x08\x0B\x0C\x0E-\x1F]/;
 
 function findUnprintable(text: string): YamlError | null {
-  const offset = text.search(UNPRINTABLE);
+  const offset = text.isWellFormed() ? text.search(UNPRINTABLE) : text.search(/\p{Surrogate}/u);
   if (offset === -1) return null;
   const code = text.charCodeAt(offset).toString(16).toUpperCase().padStart(4, "0");
-  return {
-    code: "YAML_CHARACTER",
-    message: `the control character U+${code} is not allowed`,
-    offset,
-    length: 1,
-    hint: "write it as an escape in double quotes",
-  };
+  const message = `the character U+${code} is not allowed`;
+  return { code: "YAML_CHARACTER", message, offset, length: 1, hint: "write a control character as an escape in double quotes" };
 }
 
 /** A template that was not rendered is the most frequent reason of all. */
