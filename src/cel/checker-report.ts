@@ -1,4 +1,4 @@
-import { type Diagnostic, sortDiagnostics } from "../lib/diagnostic.ts";
+import { type Diagnostic, MAX_DIAGNOSTICS, sortDiagnostics } from "../lib/diagnostic.ts";
 import { closestName } from "../lib/suggestion.ts";
 import type { Call, Comprehension, Expr, Ident, Select, StructExpr } from "./ast.ts";
 import type { Declarations, FunctionSignatures } from "./declarations.ts";
@@ -24,14 +24,17 @@ export class CheckerReport {
   }
 
   undeclaredVariable(expr: Ident, localNames: readonly string[]): void {
-    const declared = [...this.#scope.identifiers].map((identifier) => identifier.name);
-    const hint = this.#dashHint(expr) ?? didYouMean(closestName(expr.name, [...localNames, ...declared]));
+    const hint = (): string | undefined => {
+      const declared = [...this.#scope.identifiers].map((identifier) => identifier.name);
+      return this.#dashHint(expr) ?? didYouMean(closestName(expr.name, [...localNames, ...declared]));
+    };
     this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}${this.#container()}`, expr, hint);
   }
 
   /** A key of a map literal that is a bare name: most often a string without its quotes. */
   undeclaredKey(expr: Ident): void {
-    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}`, expr, `write \`"${expr.name}"\` for a key of that name`);
+    const hint = (): string => `write \`"${expr.name}"\` for a key of that name`;
+    this.#add("CEL_UNDECLARED", `undeclared variable ${quoteInput(expr.name)}`, expr, hint);
   }
 
   /** `labels.app-name` is a subtraction. */
@@ -42,24 +45,28 @@ export class CheckerReport {
 
   unknownFunction(expr: Call, name: string): void {
     const span = { start: expr.at, end: expr.at + expr.fn.length };
-    this.#add("CEL_UNKNOWN_FUNCTION", `unknown function ${quoteInput(name)}${this.#container()}`, span, this.#functionHint(expr, name));
+    this.#add("CEL_UNKNOWN_FUNCTION", `unknown function ${quoteInput(name)}${this.#container()}`, span, () =>
+      this.#functionHint(expr, name),
+    );
   }
 
   noMatchingOverload(expr: Call, declared: FunctionSignatures, argumentTypes: readonly CelType[], isMember: boolean): void {
-    const types = argumentTypes.map(formatType);
+    const types = argumentTypes.map(shownType);
     const span = { start: expr.at, end: expr.at + nameLength(expr) };
     const operation = formatOperation(declared.name, types);
     const call = isMember
       ? `${types[0]}.${declared.name}(${types.slice(1).join(", ")})`
       : `${writtenName(declared.name)}(${types.join(", ")})`;
-    const hint = SAME_TYPE_HINTS.get(declared.name) ?? `expected ${describeCandidates(declared, argumentTypes, isMember)}`;
+    const hint = (): string => SAME_TYPE_HINTS.get(declared.name) ?? `expected ${describeCandidates(declared, argumentTypes, isMember)}`;
     this.#add("CEL_NO_MATCHING_OVERLOAD", `no matching overload for \`${operation ?? call}\``, span, hint);
   }
 
   unknownField(typeName: string, field: string, known: Iterable<string>, span: Span): void {
-    const names = [...known];
-    const suggestion = didYouMean(closestName(field, names)) ?? listOf(names);
-    this.#add("CEL_UNKNOWN_FIELD", `unknown field ${quoteInput(field)} of \`${typeName}\``, span, suggestion);
+    const hint = (): string | undefined => {
+      const names = [...known];
+      return didYouMean(closestName(field, names)) ?? listOf(names);
+    };
+    this.#add("CEL_UNKNOWN_FIELD", `unknown field ${quoteInput(field)} of \`${typeName}\``, span, hint);
   }
 
   unknownType(typeName: string, span: Span): void {
@@ -76,23 +83,28 @@ export class CheckerReport {
   }
 
   fieldMismatch(field: string, expected: CelType, actual: CelType, value: Expr): void {
-    const message = `field ${quoteInput(field)} expects \`${formatType(expected)}\`, got \`${formatType(actual)}\``;
+    const message = `field ${quoteInput(field)} expects \`${shownType(expected)}\`, got \`${shownType(actual)}\``;
     this.#add("CEL_TYPE_MISMATCH", message, value);
   }
 
   noFields(expr: Select, type: CelType): void {
-    const message = `a value of type \`${formatType(type)}\` has no field ${quoteInput(expr.field)}`;
+    const message = `a value of type \`${shownType(type)}\` has no field ${quoteInput(expr.field)}`;
     const isFunction = this.#scope.findFunction(expr.field) !== undefined;
-    this.#add("CEL_NO_FIELDS", message, { start: expr.at, end: expr.end }, isFunction ? `did you mean \`${expr.field}()\`?` : undefined);
+    const hint = (): string | undefined => (isFunction ? didYouMean(`${expr.field}()`) : undefined);
+    this.#add("CEL_NO_FIELDS", message, { start: expr.at, end: expr.end }, hint);
   }
 
   notIterable(expr: Comprehension, type: CelType): void {
-    const message = `\`${expr.macro}\` cannot iterate over \`${formatType(type)}\`, expected a list or a map`;
+    const message = `\`${expr.macro}\` cannot iterate over \`${shownType(type)}\`, expected a list or a map`;
     this.#add("CEL_NOT_ITERABLE", message, expr.range);
   }
 
   mismatch(expr: Expr, expected: string, actual: CelType): void {
-    this.#add("CEL_TYPE_MISMATCH", `expected ${expected}, got \`${formatType(actual)}\``, expr);
+    this.#add("CEL_TYPE_MISMATCH", `expected ${expected}, got \`${shownType(actual)}\``, expr);
+  }
+
+  tooComplex(expr: Expr): void {
+    this.#add("CEL_TOO_LARGE", "the type of the expression is too complex", expr);
   }
 
   #functionHint(expr: Call, name: string): string | undefined {
@@ -109,8 +121,9 @@ export class CheckerReport {
     return this.#scope.container === "" ? "" : ` in container \`${this.#scope.container}\``;
   }
 
-  #add(code: CelDiagnosticCode, message: string, span: Span, hint?: string): void {
-    this.diagnostics.push(celDiagnostic(this.#source, code, message, span, hint));
+  /** Adds a diagnostic while there is room; hints can be dear, so that only those are made which are shown. */
+  #add(code: CelDiagnosticCode, message: string, span: Span, hint: () => string | undefined = () => undefined): void {
+    if (this.diagnostics.length < MAX_DIAGNOSTICS) this.diagnostics.push(celDiagnostic(this.#source, code, message, span, hint()));
   }
 }
 
@@ -139,3 +152,11 @@ function nameLength(call: Call): number {
 }
 
 const lastWord = (name: string): string => name.slice(name.lastIndexOf(".") + 1);
+
+const MAX_SHOWN_TYPE = 80;
+
+/** The type in a message; types of nested literals can be long. */
+function shownType(type: CelType): string {
+  const text = formatType(type);
+  return text.length > MAX_SHOWN_TYPE ? `${text.slice(0, MAX_SHOWN_TYPE - 1)}…` : text;
+}

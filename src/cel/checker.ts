@@ -9,8 +9,23 @@ import { LocalVariables } from "./local-variables.ts";
 import { resolveOverloads } from "./overload-resolution.ts";
 import type { ParsedExpression } from "./parser.ts";
 import { firstWord, qualifiedName, rootName } from "./qualified-name.ts";
-import { BOOL, BYTES, type CelType, DOUBLE, DYN, ERROR, INT, listType, mapType, NULL, optionalType, STRING, UINT } from "./type.ts";
-import { mostGeneral, Unification } from "./unification.ts";
+import {
+  BOOL,
+  BYTES,
+  type CelType,
+  DOUBLE,
+  DYN,
+  ERROR,
+  INT,
+  isLargerThan,
+  listType,
+  mapType,
+  NULL,
+  optionalType,
+  STRING,
+  UINT,
+} from "./type.ts";
+import { MAX_TYPE_SIZE, mostGeneral, Unification } from "./unification.ts";
 
 export type { CheckedExpression, Reference } from "./checked-expression.ts";
 
@@ -21,8 +36,9 @@ export type { CheckedExpression, Reference } from "./checked-expression.ts";
 export function checkExpression(parsed: ParsedExpression, scope: Declarations): Result<CheckedExpression, readonly Diagnostic[]> {
   const checker = new Checker(parsed, scope);
   checker.check(parsed.root);
-  if (checker.report.diagnostics.length > 0) return err(checker.report.sorted());
   const types = checker.finalTypes();
+  if (checker.unification.isExhausted) checker.report.tooComplex(parsed.root);
+  if (checker.report.diagnostics.length > 0) return err(checker.report.sorted());
   const resultType = types[parsed.root.id] ?? DYN;
   return ok({ ...parsed, types, references: checker.references, resultType });
 }
@@ -49,8 +65,12 @@ class Checker {
 
   check(expr: Expr): CelType {
     const type = this.typeOf(expr);
-    this.types[expr.id] = type;
-    return type;
+    if (!isLargerThan(type, MAX_TYPE_SIZE)) {
+      this.types[expr.id] = type;
+      return type;
+    }
+    this.report.tooComplex(expr);
+    return ERROR;
   }
 
   typeOf(expr: Expr): CelType {

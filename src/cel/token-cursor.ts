@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../lib/diagnostic.ts";
+import { type Diagnostic, MAX_DIAGNOSTICS } from "../lib/diagnostic.ts";
 import { type CelDiagnosticCode, celDiagnostic, quoteInput, type Span } from "./diagnostic.ts";
 import type { SourceText } from "./source-text.ts";
 import { TOKEN, type TokenKind, type Tokens } from "./token.ts";
@@ -116,6 +116,7 @@ export class TokenCursor {
 
   /** Reports an error after which parsing goes on. */
   report(code: CelDiagnosticCode, message: string, span: Span, hint?: string): void {
-    if (!this.hasFailed) this.diagnostics.push(celDiagnostic(this.source, code, message, span, hint));
+    if (!this.hasFailed && this.diagnostics.length < MAX_DIAGNOSTICS)
+      this.diagnostics.push(celDiagnostic(this.source, code, message, span, hint));
   }
 }

@@ -102,6 +102,13 @@ export function partsOf(type: CelType): readonly CelType[] {
   }
 }
 
+/** Whether a type is made of more than `limit` types, itself included. Takes no more than `limit` steps. */
+export function isLargerThan(type: CelType, limit: number): boolean {
+  let room = limit;
+  const visit = (part: CelType): boolean => --room < 0 || partsOf(part).some(visit);
+  return visit(type);
+}
+
 /** One field of an object type. `jsonName` is the key in the value when it differs from the escaped CEL name. */
 export interface FieldType {
   readonly type: CelType;

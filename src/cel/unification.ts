@@ -65,14 +65,32 @@ export const isSameResult: (a: CelType, b: CelType) => boolean = isExact;
 
 const VARIABLE_PREFIX = "_var";
 
+/** No expression that somebody wrote comes near these. */
+const MAX_STEPS = 1_000_000;
+export const MAX_TYPE_SIZE = 300;
+
+type TypeVariable = CelType & { readonly kind: "param" };
+
 type Fit = "fits" | "unbound" | "refused";
 
-/** The types that type variables stand for, found while one expression is checked. */
+/**
+ * The types that type variables stand for, found while one expression is checked. UNTRUSTED: variables can make types that are
+ * exponential in the length of the expression, so that all work is counted; when it is too much, `isExhausted` is set and
+ * every answer after that is quick and wrong.
+ */
 export class Unification {
   readonly #bindings = new Map<string, CelType>();
   /** What the bindings were before, so that a failed attempt can be undone. */
   readonly #trail: { readonly name: string; readonly previous: CelType | undefined }[] = [];
   #variableCount = 0;
+  #steps = MAX_STEPS;
+  /** How many more parts the type that is being resolved may have. */
+  #room = 0;
+
+  /** Whether the types are too complex; the expression must be refused then. */
+  get isExhausted(): boolean {
+    return this.#steps <= 0;
+  }
 
   /** Whether any type may still mention a type variable. */
   get hasVariables(): boolean {
@@ -97,39 +115,47 @@ export class Unification {
 
   /** Whether a value of type `from` may be used where `to` is expected. Binds type variables only when it may. */
   isAssignable(from: CelType, to: CelType): boolean {
-    if (from === to) return true;
+    if (from === to || this.isExhausted) return true;
     return this.#commit(this.#assign(from, to));
   }
 
   /** `isAssignable` for each pair at once, all or nothing. */
   areAssignable(from: readonly CelType[], to: readonly CelType[]): boolean {
-    return this.#commit(this.#assignAll(from, to));
+    return this.isExhausted || this.#commit(this.#assignAll(from, to));
   }
 
   /** The type with its variables replaced by what they stand for. */
   resolve(type: CelType): CelType {
-    return this.#substitute(type, (variable) => {
-      const bound = this.#bindings.get(variable.name);
-      return bound === undefined ? variable : this.resolve(bound);
-    });
+    if (this.isExhausted) return DYN;
+    this.#room = MAX_TYPE_SIZE;
+    return this.#resolve(type, undefined);
   }
 
   /** `resolve`, with dyn for the variables that stand for nothing. */
   resolveFully(type: CelType): CelType {
+    if (this.isExhausted) return DYN;
+    this.#room = MAX_TYPE_SIZE;
+    return this.#resolve(type, DYN);
+  }
+
+  #resolve(type: CelType, unbound: CelType | undefined): CelType {
     return this.#substitute(type, (variable) => {
       const bound = this.#bindings.get(variable.name);
-      return bound === undefined ? DYN : this.resolveFully(bound);
+      if (bound === undefined) return unbound ?? variable;
+      if (--this.#room > 0) return this.#resolve(bound, unbound);
+      this.#steps = 0;
+      return DYN;
     });
   }
 
   /** Types of a declaration with its type parameters replaced by fresh variables, the same name by the same variable. */
   instantiator(parameters: readonly string[]): (type: CelType) => CelType {
     const fresh = parameters.map(() => this.freshVariable());
-    const replace = (parameter: CelType & { readonly kind: "param" }): CelType => fresh[parameters.indexOf(parameter.name)] ?? parameter;
+    const replace = (parameter: TypeVariable): CelType => fresh[parameters.indexOf(parameter.name)] ?? parameter;
     return (type) => this.#substitute(type, replace);
   }
 
-  #substitute(type: CelType, replace: (variable: CelType & { readonly kind: "param" }) => CelType): CelType {
+  #substitute(type: CelType, replace: (variable: TypeVariable) => CelType): CelType {
     switch (type.kind) {
       case "param":
         return replace(type);
@@ -157,7 +183,7 @@ export class Unification {
   }
 
   #assign(from: CelType, to: CelType): boolean {
-    if (from === to) return true;
+    if (from === to || --this.#steps < 0) return true;
     if (to.kind === "param") {
       const fit = this.#bind(to, from);
       if (fit !== "unbound" || from.kind !== "param") return fit === "fits";
@@ -180,7 +206,7 @@ export class Unification {
   }
 
   /** Tries `type` for a variable: "refused" when what the variable stands for excludes it, "unbound" when it would contain itself. */
-  #bind(variable: CelType & { readonly kind: "param" }, type: CelType): Fit {
+  #bind(variable: TypeVariable, type: CelType): Fit {
     if (isExact(variable, type)) return "fits";
     const bound = this.#bindings.get(variable.name);
     if (bound === undefined) {
@@ -195,7 +221,8 @@ export class Unification {
     return "fits";
   }
 
-  #occurs(variable: CelType & { readonly kind: "param" }, within: CelType): boolean {
+  #occurs(variable: TypeVariable, within: CelType): boolean {
+    if (--this.#steps < 0) return false;
     switch (within.kind) {
       case "param": {
         if (within.name === variable.name) return true;
