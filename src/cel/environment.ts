@@ -4,20 +4,19 @@ import type { CheckedExpression } from "./checked-expression.ts";
 import { checkExpression } from "./checker.ts";
 import { compileClosure } from "./closure/compile.ts";
 import { generateSource } from "./codegen/generate.ts";
-import { linkSources, mayGenerateCode } from "./codegen/link.ts";
+import { linkSource, mayGenerateCode } from "./codegen/link.ts";
+import { CompiledProgram, type Recipe } from "./compiled-program.ts";
 import type { Library } from "./declaration.ts";
 import { Declarations } from "./declarations.ts";
 import { celDiagnostic } from "./diagnostic.ts";
-import type { Frame } from "./frame.ts";
 import { type ParsedExpression, parseExpression } from "./parser.ts";
 import { lower } from "./plan/lowering.ts";
-import type { Plan } from "./plan/op.ts";
 import { resolveUnchecked } from "./plan/unchecked.ts";
-import type { CompileOptions, Program } from "./program.ts";
+import type { CompileOptions, LazyScope, Program } from "./program.ts";
 import { type SourceText, sourceText } from "./source-text.ts";
 import { standardLibrary } from "./standard/library.ts";
 import { type CelType, formatType, type TypeProvider } from "./type.ts";
-import type { CelValue } from "./value.ts";
+import { Unification } from "./unification.ts";
 
 export interface EnvironmentOptions {
   /** Beyond the standard library, which is always there. */
@@ -52,16 +51,24 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
   const parse = (source: string | SourceText): Result<ParsedExpression, readonly Diagnostic[]> =>
     parseExpression(typeof source === "string" ? sourceText(source) : source, { macros: declarations.macros });
   const check = (parsed: ParsedExpression): Result<CheckedExpression, readonly Diagnostic[]> => checkExpression(parsed, declarations);
+  const recipe = (lazy: LazyScope | undefined, isChecked: boolean, backend: Backend): Recipe => ({
+    check: (source) => {
+      const parsed = parse(source);
+      if (!parsed.ok) return parsed;
+      return isChecked ? check(parsed.value) : ok(resolveUnchecked(parsed.value, declarations));
+    },
+    plan: (checked) => lower(checked, { types: declarations.types, lazy, isPresenceStrict }),
+    link: (plan) => (isSource(backend) ? linkSource(generateSource(plan)) : compileClosure(plan)),
+  });
+  const usual = recipe(undefined, true, "auto");
 
   function compile(source: string | SourceText, options: CompileOptions = {}): Result<Program, readonly Diagnostic[]> {
-    const parsed = parse(source);
-    if (!parsed.ok) return parsed;
-    const checked = options.checked === false ? ok(resolveUnchecked(parsed.value, declarations)) : check(parsed.value);
+    const { lazy, checked: isChecked = true, backend = "auto", resultType } = options;
+    const chosen = lazy === undefined && isChecked && backend === "auto" ? usual : recipe(lazy, isChecked, backend);
+    const checked = chosen.check(typeof source === "string" ? sourceText(source) : source);
     if (!checked.ok) return checked;
-    const mismatch = resultTypeMismatch(checked.value, options.resultType);
-    if (mismatch !== undefined) return err([mismatch]);
-    const plan = lower(checked.value, { types: declarations.types, lazy: options.lazy, isPresenceStrict });
-    return ok({ checked: checked.value, run: compilePlan(plan, options.backend ?? "auto") });
+    const mismatch = resultTypeMismatch(checked.value, resultType);
+    return mismatch === undefined ? ok(new CompiledProgram(chosen, checked.value)) : err([mismatch]);
   }
 
   return {
@@ -73,14 +80,11 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
   };
 }
 
-function compilePlan(plan: Plan, backend: "source" | "closure" | "auto"): (frame: Frame) => CelValue {
-  if (backend === "closure" || (backend === "auto" && !mayGenerateCode())) return compileClosure(plan);
-  const [run] = linkSources([generateSource(plan)]);
-  return run ?? compileClosure(plan);
-}
+type Backend = NonNullable<CompileOptions["backend"]>;
+
+const isSource = (backend: Backend): boolean => backend === "source" || (backend === "auto" && mayGenerateCode());
 
 function resultTypeMismatch({ resultType, root, source }: CheckedExpression, expected: CelType | undefined): Diagnostic | undefined {
-  if (expected === undefined) return undefined;
-  if (resultType.kind === "dyn" || expected.kind === "dyn" || resultType.kind === expected.kind) return undefined;
+  if (expected === undefined || new Unification().isAssignable(resultType, expected)) return undefined;
   return celDiagnostic(source, "CEL_TYPE_MISMATCH", `expected ${formatType(expected)}, got ${formatType(resultType)}`, root);
 }

@@ -37,10 +37,9 @@ interface Chain {
 function compileChain(op: Op, compiler: ClosureCompiler): Chain {
   if (op.kind === "path" && op.optionalFrom === op.steps.length) {
     const { base, resolveBase } = compileBase(op.root, compiler);
-    const { keys, ends } = stepsOf(op);
-    const { start } = op;
+    const { keys, positions } = stepsOf(op);
     const { isPresenceStrict } = compiler;
-    return { base, resolveBase, read: readerOf(keys), resolve: (value) => path(value, keys, start, ends, isPresenceStrict) };
+    return { base, resolveBase, read: readerOf(keys), resolve: (value) => path(value, keys, isPresenceStrict, positions, 0) };
   }
   return { ...compileBase(op, compiler), read: (value) => value, resolve: (value) => value };
 }
@@ -55,9 +54,9 @@ function compileBase(op: Op, compiler: ClosureCompiler): Pick<Chain, "base" | "r
   return { base: accessTo(name) === "own" ? resolveBase : (frame) => frame.bindings[name], resolveBase };
 }
 
-const stepsOf = ({ steps }: PathOp): { readonly keys: readonly (string | number)[]; readonly ends: readonly number[] } => ({
+const stepsOf = ({ steps, start }: PathOp): { readonly keys: readonly (string | number)[]; readonly positions: readonly number[] } => ({
   keys: steps.map((step) => step.key),
-  ends: steps.map((step) => step.end),
+  positions: [start, ...steps.map((step) => step.end)],
 });
 
 const isDirect = (key: string | number): key is string => typeof key === "string" && accessTo(key) === "direct";
@@ -90,9 +89,9 @@ export function compileAccess(op: Op, compiler: ClosureCompiler): Closure {
 
 /** A path with optional steps. */
 export function compileOptionalPath(op: PathOp, compiler: ClosureCompiler): PresenceClosure {
-  const { start, optionalFrom } = op;
+  const { optionalFrom } = op;
   const { base, resolveBase } = compileBase(op.root, compiler);
-  const { keys, ends } = stepsOf(op);
+  const { keys, positions } = stepsOf(op);
   const readers = keys.map(reader);
   return (frame) => {
     const from = base(frame);
@@ -101,7 +100,7 @@ export function compileOptionalPath(op: PathOp, compiler: ClosureCompiler): Pres
       const next = readers[step]?.(value);
       if (next === undefined) {
         if (step >= optionalFrom && isUsualMap(value)) return undefined;
-        return optionalPath(from === undefined ? resolveBase(frame) : from, keys, start, ends, optionalFrom, compiler.isPresenceStrict);
+        return optionalPath(from === undefined ? resolveBase(frame) : from, keys, optionalFrom, compiler.isPresenceStrict, positions, 0);
       }
       value = next;
     }

@@ -1,6 +1,6 @@
 /** Operators as closures: the usual types at once, everything else by the run-time functions. */
 import type { ArithmeticOp, CompareOp, Comparison, EqualOp, InOp, MatchOp, TextOp, TextTest } from "../plan/op.ts";
-import { compileRegex } from "../regex/regex.ts";
+import { cachedRegex } from "../regex/regex.ts";
 import { comparisonCost, matchCost, searchCost, traversalCost } from "../runtime/cost.ts";
 import {
   additionCost,
@@ -106,7 +106,7 @@ export function compileMatch(op: MatchOp, compiler: ClosureCompiler): Closure {
   const { start, end } = op;
   const text = compiler.compile(op.text);
   const pattern = compiler.compile(op.pattern);
-  const constant = op.pattern.kind === "constant" && typeof op.pattern.value === "string" ? compileRegex(op.pattern.value) : undefined;
+  const constant = op.pattern.kind === "constant" && typeof op.pattern.value === "string" ? cachedRegex(op.pattern.value) : undefined;
   const regex = constant?.ok ? constant.value : undefined;
   return (frame) => {
     const a = text(frame);

@@ -23,7 +23,7 @@ function raw(emitter: Emitter, op: Op): Raw {
 }
 
 function rawVariable(emitter: Emitter, { name, start, end }: VariableOp): Raw {
-  const slow = `K.variable(f,${JSON.stringify(name)},${start},${end})`;
+  const slow = `K.variable(f,${JSON.stringify(name)},${emitter.span(start, end)})`;
   const code = emitter.once(`variable ${name}`, () => (accessTo(name) === "own" ? slow : property("f.bindings", name, false)));
   return { code, slow };
 }
@@ -34,7 +34,7 @@ function rawPath(emitter: Emitter, op: PathOp): Raw {
   const root = raw(emitter, op.root);
   let code = root.code;
   for (const { key } of op.steps) code = rawStep(emitter, code, key);
-  return { code, slow: `K.path(${resolved(root)},${stepArguments(op)},${emitter.isPresenceStrict})` };
+  return { code, slow: `K.path(${root.slow},${keysOf(op)},${emitter.isPresenceStrict},${emitter.positionsOf(op)})` };
 }
 
 /** Property access as source; `?.` when the object may be null or undefined. */
@@ -57,9 +57,7 @@ function rawStep(emitter: Emitter, from: string, key: string | number): string {
 /** Whether a value surely is a map with string keys: the usual ones are, a slower way knows the others. */
 const isPlain = (code: string): string => `${code}?.constructor===Object`;
 
-/** Keys, start and ends of a path's steps, for the run-time functions. */
-const stepArguments = ({ steps, start }: PathOp): string =>
-  `${JSON.stringify(steps.map((step) => step.key))},${start},${JSON.stringify(steps.map((step) => step.end))}`;
+const keysOf = ({ steps }: PathOp): string => JSON.stringify(steps.map((step) => step.key));
 
 export const emitPath = (emitter: Emitter, op: PathOp): string => emitter.assign(resolved(rawPath(emitter, op)));
 
@@ -71,14 +69,14 @@ export function emitOptionalPath(emitter: Emitter, op: PathOp): string {
   const last = codes.at(-1) ?? root.code;
   // Absent for sure: the last value that is there, at an optional step or behind it, is a map without the next key.
   const deepest = codes.slice(op.optionalFrom, -1).reduce((outer, inner) => `(${inner}!==undefined?${inner}:${outer})`);
-  const slow = `K.optionalPath(${resolved(root)},${stepArguments(op)},${op.optionalFrom},${emitter.isPresenceStrict})`;
+  const slow = `K.optionalPath(${root.slow},${keysOf(op)},${op.optionalFrom},${emitter.isPresenceStrict},${emitter.positionsOf(op)})`;
   return emitter.assign(`${last}!==undefined||${isPlain(deepest)}?${last}:${slow}`);
 }
 
 export function emitHas(emitter: Emitter, { operand, key, start, end }: HasOp): string {
   const from = raw(emitter, operand);
   const found = rawStep(emitter, from.code, key);
-  const slow = `K.has(${resolved(from)},${JSON.stringify(key)},${emitter.isPresenceStrict},${start},${end})`;
+  const slow = `K.has(${resolved(from)},${JSON.stringify(key)},${emitter.isPresenceStrict},${emitter.span(start, end)})`;
   return emitter.assign(`${found}!==undefined?true:${isPlain(from.code)}?false:${slow}`);
 }
 
@@ -87,13 +85,13 @@ export function emitKeyIn(emitter: Emitter, key: string, { container, start, end
   const from = raw(emitter, container);
   if (isCostly) emitter.line(`f.cost+=Array.isArray(${from.code})?${from.code}.length:1;`);
   const found = rawStep(emitter, from.code, key);
-  const slow = `K.isIn(${JSON.stringify(key)},${resolved(from)},${start},${end})`;
+  const slow = `K.isIn(${JSON.stringify(key)},${resolved(from)},${emitter.span(start, end)})`;
   return emitter.assign(`${found}!==undefined?true:${isPlain(from.code)}?false:${slow}`);
 }
 
 export function emitIndex(emitter: Emitter, { container, key, start, end, isOptional }: IndexOp): string {
   const from = emitter.emit(container);
   const at = emitter.emit(key);
-  const slow = `K.${isOptional ? "optionalIndex" : "index"}(${from},${at},${emitter.isPresenceStrict},${start},${end})`;
+  const slow = `K.${isOptional ? "optionalIndex" : "index"}(${from},${at},${emitter.isPresenceStrict},${emitter.span(start, end)})`;
   return emitter.assign(slow);
 }

@@ -20,7 +20,7 @@ export function emitCall(emitter: Emitter, op: CallOp): string {
     const cost = overload.cost === undefined ? "1" : `${emitter.constant(overload.cost.actual)}([${args.join(",")}],${result})`;
     statements.push(`f.cost+=${cost};`);
   }
-  statements.push(`${errorTest(overload.result, result)}${result}=K.at(${result},${start},${end});`);
+  statements.push(`${errorTest(overload.result, result)}${result}=K.at(${result},${emitter.span(start, end)});`);
   emitter.line(guards === "" ? statements.join("") : `if(${guards}){${statements.join("")}}else ${result}=${slow};`);
   return result;
 }

@@ -5,7 +5,7 @@ import type { Emitter } from "./emitter.ts";
 export function emitComprehension(emitter: Emitter, op: ComprehensionOp): string {
   const { start, end, slot1, slot2, macro } = op;
   const range = emitter.emit(op.range);
-  const keys = emitter.assign(`Array.isArray(${range})?${range}:K.elements(${range},${start},${end})`);
+  const keys = emitter.assign(`Array.isArray(${range})?${range}:K.elements(${range},${emitter.span(start, end)})`);
   const values = slot2 === null ? keys : emitter.temporary();
   const result = emitter.temporary();
   const index = emitter.temporary();
@@ -77,14 +77,14 @@ function emitQuantifier(emitter: Emitter, { macro, body: { op } }: Comprehension
   const neutral = macro === "all";
   const value = emitter.emit(op);
   const decided = `if(${value}===${!neutral}){${result}=${!neutral};${onExit}}`;
-  const failed = `if(${result}===${neutral})${result}=K.boolError(${value},${op.start},${op.end});`;
+  const failed = `if(${result}===${neutral})${result}=K.boolError(${value},${emitter.span(op.start, op.end)});`;
   emitter.line(`if(${value}!==${neutral}){${decided}${failed}}`);
 }
 
 /** `filter` and `existsOne`: something happens when the predicate holds, and an error ends the loop. */
 function emitAccept(emitter: Emitter, { acceptCost, body: { op } }: ComprehensionOp, result: string, accept: string): void {
   const value = emitter.emit(op);
-  const failed = `{${result}=K.boolError(${value},${op.start},${op.end});break;}`;
+  const failed = `{${result}=K.boolError(${value},${emitter.span(op.start, op.end)});break;}`;
   emitter.line(`if(${value}===true){f.cost+=${acceptCost};${accept};}else if(${value}!==false)${failed}`);
 }
 
@@ -92,7 +92,7 @@ function emitTransform(emitter: Emitter, op: ComprehensionOp, result: string): v
   if (op.filter !== null) {
     const { start, end } = op.filter.op;
     const value = emitter.emit(op.filter.op);
-    emitter.line(`if(${value}!==true){if(${value}===false)continue;${result}=K.boolError(${value},${start},${end});break;}`);
+    emitter.line(`if(${value}!==true){if(${value}===false)continue;${result}=K.boolError(${value},${emitter.span(start, end)});break;}`);
     emitter.charge(op.body.cost);
   }
   const value = emitter.emit(op.body.op);
@@ -102,5 +102,5 @@ function emitTransform(emitter: Emitter, op: ComprehensionOp, result: string): v
   }
   const add = op.macro === "transformMap" ? `K.addTransformed(${result},v${op.slot1},${value})` : `K.addEntry(${result},${value})`;
   const failure = emitter.assign(add);
-  emitter.line(`if(${failure}!==undefined){${result}=K.at(${failure},${op.start},${op.end});break;}`);
+  emitter.line(`if(${failure}!==undefined){${result}=K.at(${failure},${emitter.span(op.start, op.end)});break;}`);
 }

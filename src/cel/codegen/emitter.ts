@@ -1,11 +1,13 @@
-import type { Branch, Op } from "../plan/op.ts";
+import type { Branch, Op, PathOp } from "../plan/op.ts";
 import type { CelValue } from "../value.ts";
 
 /** Source under construction: statements, temporaries, constants, and what is already computed. */
 export class Emitter {
   readonly isPresenceStrict: boolean;
-  /** Values that source cannot express, by the name under which it finds them: `k0`, `k1` and so on. */
+  /** What tells programs with the same source apart: literals, and what source cannot express. Source finds them as `k0`, `k1` and so on. */
   readonly constants: unknown[] = [];
+  /** Offsets into the expression, for the errors; source finds them in the array `p`. */
+  readonly positions: number[] = [];
   readonly #emitOp: (emitter: Emitter, op: Op) => string;
   readonly #statements: string[] = [];
   #temporaries = 0;
@@ -70,25 +72,26 @@ export class Emitter {
     return name;
   }
 
+  /** The name of a constant. */
   constant(value: unknown): string {
-    const index = this.constants.indexOf(value);
-    return `k${index === -1 ? this.constants.push(value) - 1 : index}`;
+    return `k${this.constants.push(value) - 1}`;
   }
 
-  /** A value as source: a literal where there is one that means the same, a constant otherwise. */
+  /** A value of the expression as source. Most are constants, so that expressions that differ in nothing else share their source. */
   literal(value: CelValue): string {
-    switch (typeof value) {
-      case "string":
-        return JSON.stringify(value);
-      case "boolean":
-        return String(value);
-      case "number":
-        return Number.isFinite(value) && !Object.is(value, -0) ? (value < 0 ? `(${value})` : String(value)) : this.constant(value);
-      case "bigint":
-        return value < 0n ? `(${value}n)` : `${value}n`;
-      default:
-        return value === null ? "null" : this.constant(value);
-    }
+    return typeof value === "boolean" || value === null ? String(value) : this.constant(value);
+  }
+
+  /** Two arguments: where an operation starts and ends in the expression. */
+  span(start: number, end: number): string {
+    const index = this.positions.push(start, end) - 2;
+    return `p[${index}],p[${index + 1}]`;
+  }
+
+  /** Two arguments: the positions, and the index of those of a path's start and of its steps' ends. */
+  positionsOf({ start, steps }: PathOp): string {
+    const index = this.positions.push(start, ...steps.map((step) => step.end)) - steps.length - 1;
+    return `p,${index}`;
   }
 
   /** The body of the function so far. */

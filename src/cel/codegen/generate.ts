@@ -11,17 +11,22 @@ import { Emitter } from "./emitter.ts";
 import { emitArithmetic, emitCompare, emitEqual, emitIn, emitMatch, emitText } from "./operator-source.ts";
 
 export interface GeneratedSource {
-  /** A function expression of the constants that gives a function of the frame. `K` is free in it: the run-time functions. */
+  /**
+   * A function expression of the positions and the constants that gives a function of the frame. `K` is free in it: the
+   * run-time functions.
+   */
   readonly source: string;
+  readonly positions: readonly number[];
   readonly constants: readonly unknown[];
 }
 
 export function generateSource({ root, slotCount, isPresenceStrict }: Plan): GeneratedSource {
   const emitter = new Emitter(isPresenceStrict, emit);
   const result = emitter.emitBranch(root);
-  const names = emitter.constants.map((_, index) => `k${index}`).join(",");
-  const source = `(${names})=>(f)=>{${emitter.body(slotCount)}return f.cost>f.costLimit?K.overLimit(f):${result}}`;
-  return { source, constants: emitter.constants };
+  const { constants, positions } = emitter;
+  const parameters = ["p", ...constants.map((_, index) => `k${index}`)].join(",");
+  const source = `(${parameters})=>(f)=>{${emitter.body(slotCount)}return f.cost>f.costLimit?K.overLimit(f):${result}}`;
+  return { source, positions, constants };
 }
 
 function emit(emitter: Emitter, op: Op): string {
@@ -61,7 +66,7 @@ function emit(emitter: Emitter, op: Op): string {
       return emitIn(emitter, op);
     case "size": {
       const value = emitter.emit(op.operand);
-      return emitter.assign(`Array.isArray(${value})?${value}.length:K.size(${value},${start},${end})`);
+      return emitter.assign(`Array.isArray(${value})?${value}.length:K.size(${value},${emitter.span(start, end)})`);
     }
     case "text":
       return emitText(emitter, op);
@@ -104,7 +109,7 @@ function emitPresence(emitter: Emitter, op: Op, fn: string): string {
   if (op.kind === "path" && op.optionalFrom < op.steps.length) return emitOptionalPath(emitter, op);
   if (op.kind === "optMap") return emitOptMap(emitter, op);
   if (op.kind === "or") return emitOr(emitter, op);
-  return emitter.assign(`K.presence(${emitter.emit(op)},"${fn}",${emitter.isPresenceStrict},${op.start},${op.end})`);
+  return emitter.assign(`K.presence(${emitter.emit(op)},"${fn}",${emitter.isPresenceStrict},${emitter.span(op.start, op.end)})`);
 }
 
 /** The first term that decides; otherwise the first error; otherwise what all terms are. */
@@ -119,7 +124,7 @@ function emitLogical(emitter: Emitter, { terms, isAnd }: LogicalOp): string {
     const { start, end } = term.op;
     const keep = index === 0 ? "" : `if(${result}===${isAnd})`;
     emitter.line(`if(${value}!==${isAnd}){if(${value}===${!isAnd}){${result}=${!isAnd};break ${label};}`);
-    emitter.line(`${keep}${result}=K.boolError(${value},${start},${end});}`);
+    emitter.line(`${keep}${result}=K.boolError(${value},${emitter.span(start, end)});}`);
     // What a later term computes is known to the terms behind it only.
     emitter.conditionally(() => emitTerm(index + 1));
   };
@@ -130,7 +135,7 @@ function emitLogical(emitter: Emitter, { terms, isAnd }: LogicalOp): string {
 
 function emitNot(emitter: Emitter, { operand, start, end }: NotOp): string {
   const value = emitter.emit(operand);
-  return emitter.assign(`typeof ${value}==="boolean"?!${value}:K.not(${value},${start},${end})`);
+  return emitter.assign(`typeof ${value}==="boolean"?!${value}:K.not(${value},${emitter.span(start, end)})`);
 }
 
 function emitConditional(emitter: Emitter, { condition, whenTrue, whenFalse }: ConditionalOp): string {
@@ -140,7 +145,7 @@ function emitConditional(emitter: Emitter, { condition, whenTrue, whenFalse }: C
   emitter.conditionally(() => emitter.line(`${result}=${emitter.emitBranch(whenTrue)};`));
   emitter.line(`}else if(${decision}===false){`);
   emitter.conditionally(() => emitter.line(`${result}=${emitter.emitBranch(whenFalse)};`));
-  emitter.line(`}else ${result}=K.boolError(${decision},${condition.start},${condition.end});`);
+  emitter.line(`}else ${result}=K.boolError(${decision},${emitter.span(condition.start, condition.end)});`);
   return result;
 }
 
@@ -155,9 +160,11 @@ function emitMap(emitter: Emitter, op: MapOp | StructOp): string {
     const key = typeof entry.key === "string" ? JSON.stringify(entry.key) : emitter.emit(entry.key);
     return [key, entry.isOptional ? emitPresence(emitter, entry.value, "?") : emitter.emit(entry.value)];
   });
-  const made = emitter.assign(`K.map([${values.join(",")}],${op.start},${op.end})`);
+  const made = emitter.assign(`K.map([${values.join(",")}],${emitter.span(op.start, op.end)})`);
   if (op.kind === "map" || op.construct === null) return made;
-  return emitter.assign(`${made} instanceof K.CelError?${made}:K.at(${emitter.constant(op.construct)}(${made}),${op.start},${op.end})`);
+  return emitter.assign(
+    `${made} instanceof K.CelError?${made}:K.at(${emitter.constant(op.construct)}(${made}),${emitter.span(op.start, op.end)})`,
+  );
 }
 
 function emitLet(emitter: Emitter, { bindings, body }: LetOp): string {

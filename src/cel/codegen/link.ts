@@ -103,11 +103,25 @@ export function mayGenerateCode(): boolean {
   return isAllowed;
 }
 
-/** Makes functions of generated source. All sources of one call share one compilation. */
-export function linkSources(generated: readonly GeneratedSource[]): readonly ((frame: Frame) => CelValue)[] {
-  const factories: unknown = new Function("K", `"use strict";return[${generated.map(({ source }) => source).join(",")}]`)(RUNTIME);
-  // INVARIANT: generate.ts makes every source a function of its constants that gives a function of the frame.
-  return (factories as ((...constants: readonly unknown[]) => (frame: Frame) => CelValue)[]).map((factory, position) =>
-    factory(...(generated[position]?.constants ?? [])),
-  );
+type Factory = (positions: readonly number[], ...constants: readonly unknown[]) => (frame: Frame) => CelValue;
+
+const MAX_CACHED_FACTORIES = 1024;
+const factories = new Map<string, Factory>();
+
+/**
+ * Makes a function of generated source. Expressions that differ only in literals and positions have the same source and
+ * share its compilation, which saves most of the time and memory where policies follow a pattern.
+ */
+export function linkSource({ source, positions, constants }: GeneratedSource): (frame: Frame) => CelValue {
+  let factory = factories.get(source);
+  if (factory === undefined) {
+    const [oldest] = factories.keys();
+    if (factories.size >= MAX_CACHED_FACTORIES && oldest !== undefined) factories.delete(oldest);
+    factory = parseFactory(new Function("K", `"use strict";return${source}`)(RUNTIME));
+    factories.set(source, factory);
+  }
+  return factory(positions, ...constants);
 }
+
+/** INVARIANT: generate.ts makes every source a function of the positions and the constants that gives a function of the frame. */
+const parseFactory = (made: unknown): Factory => made as Factory;

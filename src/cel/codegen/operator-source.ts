@@ -1,6 +1,6 @@
 /** Operators and standard functions as source: the usual types inline, everything else by the run-time functions. */
 import type { ArithmeticOp, CompareOp, Comparison, EqualOp, InOp, MatchOp, Op, TextOp } from "../plan/op.ts";
-import { compileRegex, type Regex } from "../regex/regex.ts";
+import { cachedRegex, type Regex } from "../regex/regex.ts";
 import type { CelValue } from "../value.ts";
 import { emitKeyIn } from "./access-source.ts";
 import type { Emitter } from "./emitter.ts";
@@ -24,9 +24,7 @@ const bothAre = (type: string, operands: readonly Operand[]): string =>
 
 /** Charges the comparison of two operands whose sizes only show now. */
 function chargeComparison(emitter: Emitter, left: Operand, right: Operand): void {
-  const lengthOf = ([op, code]: Operand): string =>
-    op.kind === "constant" && typeof op.value === "string" ? String(op.value.length) : `${code}.length`;
-  const inline = `Math.ceil(Math.min(${lengthOf(left)},${lengthOf(right)})*0.1)`;
+  const inline = `Math.ceil(Math.min(${left[1]}.length,${right[1]}.length)*0.1)`;
   emitter.line(`f.cost+=${bothAre("string", [left, right])}?${inline}:K.comparisonCost(${left[1]},${right[1]});`);
 }
 
@@ -55,7 +53,7 @@ export function emitCompare(emitter: Emitter, op: CompareOp): string {
   if (op.isCostly) chargeComparison(emitter, left, right);
   const [, a] = left;
   const [, b] = right;
-  const slow = `K.${COMPARISONS[op.comparison]}(${a},${b},${op.start},${op.end})`;
+  const slow = `K.${COMPARISONS[op.comparison]}(${a},${b},${emitter.span(op.start, op.end)})`;
   if (constantType(op.left) === "string" || constantType(op.right) === "string") return emitter.assign(slow);
   // NaN, which is not equal to itself, has no order.
   const isOrdered = [left, right].filter(([operand]) => operand.kind !== "constant").map(([, code]) => `&&${code}===${code}`);
@@ -69,7 +67,7 @@ export function emitArithmetic(emitter: Emitter, op: ArithmeticOp): string {
   const [, a] = left;
   const [, b] = right;
   if (isCostly) emitter.line(`f.cost+=typeof ${a}==="number"?1:K.additionCost(${a},${b});`);
-  const slow = `K.arithmetic(f,"_${operator}_",${emitter.constant(op.overloads)},${a},${b},${start},${end})`;
+  const slow = `K.arithmetic(f,"_${operator}_",${emitter.constant(op.overloads)},${a},${b},${emitter.span(start, end)})`;
   if (constantType(op.left) === "string" || constantType(op.right) === "string") return emitter.assign(slow);
   const result = emitter.temporary();
   const areInts = [left, right].filter(([operand]) => !isIntConstant(operand)).map(([, code]) => `Number.isSafeInteger(${code})`);
@@ -106,12 +104,12 @@ export function emitIn(emitter: Emitter, op: InOp): string {
   const a = emitter.emit(element);
   const b = emitter.emit(container);
   if (isCostly) emitter.line(`f.cost+=K.membershipCost(${b});`);
-  return emitter.assign(`K.isIn(${a},${b},${start},${end})`);
+  return emitter.assign(`K.isIn(${a},${b},${emitter.span(start, end)})`);
 }
 
 function emitInConstant(emitter: Emitter, { element, start, end }: InOp, values: readonly CelValue[]): string {
   const a = emitter.emit(element);
-  const slow = `K.isIn(${a},${emitter.constant(values)},${start},${end})`;
+  const slow = `K.isIn(${a},${emitter.constant(values)},${emitter.span(start, end)})`;
   const isString = values.every((value) => typeof value === "string");
   const isNumber = values.every((value) => typeof value === "number" && !Number.isNaN(value));
   if (values.length === 0 || (!isString && !isNumber)) return emitter.assign(slow);
@@ -129,36 +127,36 @@ export function emitText(emitter: Emitter, op: TextOp): string {
     [op.part, part],
   ]);
   const cost = test === "contains" ? `K.searchCost(${text},${part})` : `Math.ceil(${text}.length*0.1)`;
-  const holds = `${firstUnitTest(op, text)}${text}.${test === "contains" ? "includes" : test}(${part})`;
-  return emitter.assign(`${areStrings}?(f.cost+=${cost},${holds}):K.textError("${test}",${text},${part},${start},${end})`);
+  const holds = `${firstUnitTest(emitter, op, text)}${text}.${test === "contains" ? "includes" : test}(${part})`;
+  return emitter.assign(`${areStrings}?(f.cost+=${cost},${holds}):K.textError("${test}",${text},${part},${emitter.span(start, end)})`);
 }
 
 /** Most texts already differ in the first unit, or the last: comparing it saves the call. */
-function firstUnitTest({ test, part }: TextOp, text: string): string {
+function firstUnitTest(emitter: Emitter, { test, part }: TextOp, text: string): string {
   if (part.kind !== "constant" || typeof part.value !== "string" || part.value === "" || test === "contains") return "";
   return test === "startsWith"
-    ? `${text}.charCodeAt(0)===${part.value.charCodeAt(0)}&&`
-    : `${text}.charCodeAt(${text}.length-1)===${part.value.charCodeAt(part.value.length - 1)}&&`;
+    ? `${text}.charCodeAt(0)===${emitter.constant(part.value.charCodeAt(0))}&&`
+    : `${text}.charCodeAt(${text}.length-1)===${emitter.constant(part.value.charCodeAt(part.value.length - 1))}&&`;
 }
 
 export function emitMatch(emitter: Emitter, op: MatchOp): string {
   const { start, end } = op;
   const text = emitter.emit(op.text);
   const pattern = emitter.emit(op.pattern);
-  const slow = `K.matches(${text},${pattern},${start},${end})`;
+  const slow = `K.matches(${text},${pattern},${emitter.span(start, end)})`;
   const source = op.pattern.kind === "constant" && typeof op.pattern.value === "string" ? op.pattern.value : undefined;
-  const regex = source === undefined ? undefined : compileRegex(source);
+  const regex = source === undefined ? undefined : cachedRegex(source);
   if (source === undefined || regex === undefined || !regex.ok) {
     emitter.line(`if(typeof ${text}==="string"&&typeof ${pattern}==="string")f.cost+=K.matchCost(${text},${pattern});`);
     return emitter.assign(slow);
   }
-  const cost = `Math.ceil((1+${text}.length)*0.1)*${Math.ceil(source.length * 0.25)}`;
+  const cost = `Math.ceil((1+${text}.length)*0.1)*${emitter.constant(Math.ceil(source.length * 0.25))}`;
   return emitter.assign(`typeof ${text}==="string"?(f.cost+=${cost},${regexTest(emitter, regex.value, text)}):${slow}`);
 }
 
 function regexTest(emitter: Emitter, regex: Regex, text: string): string {
   const { literal } = regex;
   if (literal === null) return `${emitter.constant(regex)}.test(${text})`;
-  const part = JSON.stringify(literal.text);
+  const part = emitter.constant(literal.text);
   return literal.kind === "equals" ? `${text}===${part}` : `${text}.${literal.kind}(${part})`;
 }

@@ -44,18 +44,18 @@ export function lazyScope(frame: Frame, scope: LazyScope): CelValue {
   return map.build();
 }
 
-/** `root.a.b`: `ends` are the ends of the steps in the source, for the position of an error. */
+/** `root.a.b`: from `offset` on, `positions` are where the path starts and where each of its steps ends. */
 export function path(
   root: CelValue,
   keys: readonly (string | number)[],
-  start: number,
-  ends: readonly number[],
   isStrict: boolean,
+  positions: readonly number[],
+  offset: number,
 ): CelValue {
   let value = root;
   for (let step = 0; step < keys.length; step++) {
     if (value instanceof CelError) return value;
-    value = at(lookUp(value, keys[step] ?? "", isStrict), start, ends[step] ?? start);
+    value = at(lookUp(value, keys[step] ?? "", isStrict), positions[offset] ?? -1, positions[offset + 1 + step] ?? -1);
   }
   return value;
 }
@@ -64,15 +64,15 @@ export function path(
 export function optionalPath(
   root: CelValue,
   keys: readonly (string | number)[],
-  start: number,
-  ends: readonly number[],
   optionalFrom: number,
   isStrict: boolean,
+  positions: readonly number[],
+  offset: number,
 ): CelValue | undefined {
-  let value: CelValue | undefined = path(root, keys.slice(0, optionalFrom), start, ends, isStrict);
+  let value: CelValue | undefined = path(root, keys.slice(0, optionalFrom), isStrict, positions, offset);
   for (let step = optionalFrom; step < keys.length; step++) {
     if (value === undefined || value instanceof CelError) return value;
-    value = at(findPresent(value, keys[step] ?? "", isStrict), start, ends[step] ?? start);
+    value = at(findPresent(value, keys[step] ?? "", isStrict), positions[offset] ?? -1, positions[offset + 1 + step] ?? -1);
   }
   return value;
 }
