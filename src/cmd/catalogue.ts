@@ -7,7 +7,8 @@ import { completionCommand } from "./commands/completion.ts";
 import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
-import { policyTestCommand } from "./commands/policy.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { policyBenchCommand, policyExplainCommand, policyLintCommand, policyListCommand, policyTestCommand } from "./commands/policy.ts";
 import { statusCommand } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -16,9 +17,14 @@ export const CATALOGUE: readonly Command[] = [
   upCommand,
   statusCommand,
   checkCommand,
+  policyListCommand,
+  policyExplainCommand,
+  policyLintCommand,
   policyTestCommand,
+  policyBenchCommand,
   eventsCommand,
   eventsWhyCommand,
+  explainCommand,
   breakGlassCommand,
   deployWebhookCommand,
   celEvalCommand,

@@ -5,7 +5,7 @@ import type { ObjectReviewOptions } from "../policy/review-of.ts";
 import { compileSnapshot, type Snapshot, type SnapshotOptions } from "../policy/snapshot.ts";
 import { type CustomKind, isCustomResourceDefinition, parseCustomKinds } from "../resource/crd.ts";
 import type { Document } from "../resource/document.ts";
-import { kubernetesSchemas, resourceTypeOf } from "../resource/kubernetes-types.ts";
+import { kubernetesSchemas, resourceTypeOf } from "../resource/kubernetes-kinds.ts";
 import type { PolicySet } from "./policy-set.ts";
 import { readOneValue } from "./read-input.ts";
 

@@ -29,7 +29,9 @@ async function exchange(stateDirectory: string, route: string, body: string): Pr
   try {
     address = managementAddress(stateDirectory);
     return await new Promise((resolve, reject) => {
-      const sent = request({ socketPath: address?.path, method, path, timeout: TIMEOUT_MS }, (response) => {
+      // Without a length, the body of a DELETE would follow the request as if it were another one.
+      const headers = { "content-length": Buffer.byteLength(body) };
+      const sent = request({ socketPath: address?.path, method, path, headers, timeout: TIMEOUT_MS }, (response) => {
         const chunks: Uint8Array[] = [];
         response.on("data", (chunk) => chunks.push(chunk));
         response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));

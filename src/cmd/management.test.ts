@@ -10,6 +10,7 @@ import { type Routes, serveManagement } from "./management-server.ts";
 const ROUTES: Routes = {
   "GET /v1/status": () => ({ state: "fine", count: 12n }),
   "POST /v1/echo": (body) => ({ body }),
+  "DELETE /v1/echo": (body) => ({ body }),
   "POST /v1/refuse": () => {
     throw new VigilError("NOT_NOW", "come again", { hint: "tomorrow" });
   },
@@ -34,9 +35,9 @@ describe("the management API", () => {
     expect(await askManagement(folder, "GET /v1/status")).toEqual({ state: "fine", count: "12" });
   });
 
-  test("takes and gives JSON", async () => {
+  test.each(["POST", "DELETE"])("takes and gives JSON with %s", async (method) => {
     server = await serveManagement(folder, ROUTES);
-    expect(await askManagement(folder, "POST /v1/echo", { text: "schön", list: [1, null] })).toEqual({
+    expect(await askManagement(folder, `${method} /v1/echo`, { text: "schön", list: [1, null] })).toEqual({
       body: { text: "schön", list: [1, null] },
     });
   });

@@ -7,7 +7,13 @@ export const celEvalCommand: Command = defineCommand({
 \`object\`, the whole of it. What is wrong with the expression goes to standard error, with its place.`,
   operands: [{ name: "EXPR", summary: "the expression", arity: "one" }],
   flags: {
-    input: { kind: "text", short: "i", value: "FILE", completes: "file", summary: "YAML or JSON to evaluate it on; - is standard input" },
+    input: {
+      kind: "text",
+      short: "i",
+      value: "FILE",
+      completes: "file",
+      summary: "what to evaluate it on, YAML or JSON; - is standard input",
+    },
     var: { kind: "list", value: "NAME=JSON", summary: "a further variable" },
     cost: { kind: "boolean", summary: "also say what it cost, in Kubernetes' units, on standard error" },
     "cost-limit": { kind: "integer", value: "UNITS", min: 1, max: 1_000_000_000, default: 1_000_000, summary: "the cost at which it ends" },

@@ -1,4 +1,13 @@
-import { type Command, defineCommand, FORMAT_FLAG } from "../command.ts";
+import { type Command, defineCommand, FORMAT_FLAG, type Operand } from "../command.ts";
+import { POLICY_FLAG } from "./check.ts";
+
+/** Where the policies are that a command is about. */
+const SOURCES: Operand = {
+  name: "PATH",
+  summary: "files, directories, `builtin` or `builtin/PACK`; the built-in packs when not given",
+  arity: "any",
+  completes: "file",
+};
 
 export const policyTestCommand: Command = defineCommand({
   path: "policy test",
@@ -15,5 +24,66 @@ export const policyTestCommand: Command = defineCommand({
   async run({ operands: directories, flags: { "file-name": fileName, all: showsAll, format }, terminal }) {
     const { testPolicies } = await import("../policy/test.ts");
     return testPolicies({ directories, fileName, showsAll, format }, terminal);
+  },
+});
+
+export const policyLintCommand: Command = defineCommand({
+  path: "policy lint",
+  summary: "find mistakes in policies before they are in force",
+  description:
+    "Reads, type-checks and compiles them; names what does not fit together: policies without bindings, bindings without policies.",
+  operands: [SOURCES],
+  flags: {
+    cost: { kind: "boolean", summary: "also list what every expression may cost, in Kubernetes' units, and which part causes it" },
+    format: FORMAT_FLAG,
+  },
+  examples: [
+    { line: "vigil policy lint packs", says: "a directory" },
+    { line: "vigil policy lint --cost builtin/pod-security", says: "with what the expressions may cost" },
+  ],
+  exitCodes: { 0: "no mistakes", 1: "mistakes" },
+  async run({ operands: sources, flags: { cost: showsCost, format }, terminal }) {
+    const { lintPolicies } = await import("../policy/lint.ts");
+    return lintPolicies({ sources, showsCost, format }, terminal);
+  },
+});
+
+export const policyListCommand: Command = defineCommand({
+  path: "policy list",
+  summary: "list policies: what they do and how grave it is",
+  operands: [SOURCES],
+  flags: { format: FORMAT_FLAG },
+  examples: [{ line: "vigil policy list", says: "the built-in packs" }],
+  async run({ operands, flags, terminal }) {
+    const { listPolicies } = await import("../policy/list.ts");
+    return listPolicies(operands, flags.format, terminal);
+  },
+});
+
+export const policyExplainCommand: Command = defineCommand({
+  path: "policy explain",
+  summary: "say what a policy is about, what it asks, and what puts it in force",
+  operands: [{ name: "NAME", summary: "of a policy", arity: "one or more" }],
+  flags: { policy: POLICY_FLAG },
+  examples: [{ line: "vigil policy explain pod-security-baseline", says: "one of the built-in policies" }],
+  async run({ operands, flags, terminal }) {
+    const { explainPolicies } = await import("../policy/explain.ts");
+    return explainPolicies(operands, flags.policy, terminal);
+  },
+});
+
+export const policyBenchCommand: Command = defineCommand({
+  path: "policy bench",
+  summary: "measure what policies cost on your own objects",
+  operands: [{ name: "PATH", summary: "manifests or AdmissionReviews", arity: "one or more", completes: "file" }],
+  flags: {
+    policy: POLICY_FLAG,
+    rounds: { kind: "integer", value: "N", min: 1, max: 1_000_000, default: 1_000, summary: "how often each object is judged" },
+    format: FORMAT_FLAG,
+  },
+  examples: [{ line: "vigil policy bench examples/deny-privileged.json", says: "the built-in packs on one review" }],
+  async run({ operands: paths, flags: { policy: sources, rounds, format }, terminal }) {
+    const { benchPolicies } = await import("../policy/bench.ts");
+    return benchPolicies({ paths, sources, rounds, format }, terminal);
   },
 });

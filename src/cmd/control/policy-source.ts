@@ -1,7 +1,6 @@
 /** The policies in force: read from their sources, compiled, and replaced as a whole when they change. */
 import { ActiveSnapshot, type SnapshotStatus } from "../../admission/active-snapshot.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
-import { renderDiagnostic } from "../../lib/diagnostic.ts";
 import { messageOf } from "../../lib/error.ts";
 import type { World } from "../../policy/review.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
@@ -78,7 +77,8 @@ export class PolicySource {
     const world = worldOf(objects, resourceTypeOf, Date.now());
     const outcome = this.#active.offer({ snapshot: { id: snapshot.id, snapshot, world }, diagnostics }, Date.now());
     if (outcome !== "unchanged") this.#report(outcome, snapshot.id, diagnostics);
-    for (const diagnostic of diagnostics) log(diagnostic.severity, renderDiagnostic(diagnostic), { code: diagnostic.code });
+    for (const { severity, code, message, file, line, column } of diagnostics)
+      log(severity, `${file}:${line}:${column}: ${message}`, { code });
     return diagnostics;
   }
 
