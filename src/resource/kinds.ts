@@ -9,9 +9,9 @@ import {
   kubernetesTypes,
   type ResourceType,
   resourceTypeOf,
-} from "./kubernetes-types.ts";
+} from "./kubernetes-kinds.ts";
 import type { Schema } from "./schema.ts";
-import { schemaTypes } from "./schema-types.ts";
+import { schemaTypes } from "./schema-type-provider.ts";
 
 export interface Kinds {
   readonly all: () => readonly KnownKind[];

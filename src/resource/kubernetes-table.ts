@@ -1,7 +1,7 @@
 /** The table of Kubernetes' built-in types, unpacked at the first question. */
 import { Buffer } from "node:buffer";
 import { brotliDecompressSync } from "node:zlib";
-import { PACKED_TABLE } from "./generated/kubernetes-types.ts";
+import { PACKED_TABLE } from "./generated/kubernetes-openapi.ts";
 import type { Schema } from "./schema.ts";
 
 /** A node as it is stored: a schema whose parts may refer to definitions by name. */

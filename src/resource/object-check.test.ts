@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseCustomKinds } from "./crd.ts";
 import { type Document, readDocuments } from "./document.ts";
-import { kubernetesSchemas } from "./kubernetes-types.ts";
+import { kubernetesSchemas } from "./kubernetes-kinds.ts";
 import { checkObject } from "./object-check.ts";
 
 const SCHEMA = kubernetesSchemas({ group: "apps", version: "v1", kind: "Deployment" }) ?? { type: "any" };

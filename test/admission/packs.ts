@@ -5,7 +5,7 @@ import type { JsonObject } from "../../src/lib/json.ts";
 import type { World } from "../../src/policy/review.ts";
 import { compileSnapshot, type Snapshot } from "../../src/policy/snapshot.ts";
 import { readDocuments } from "../../src/resource/document.ts";
-import { kubernetesSchemas } from "../../src/resource/kubernetes-types.ts";
+import { kubernetesSchemas } from "../../src/resource/kubernetes-kinds.ts";
 import { type PolicyResource, parsePolicyResource } from "../../src/resource/policy-resource.ts";
 
 const PACKS = join(import.meta.dirname, "../../packs");

@@ -1,6 +1,6 @@
 /** The kinds that a suite knows: those of Kubernetes, and those that its CustomResourceDefinitions define. */
 import { isJsonObject, type JsonObject } from "../../lib/json.ts";
-import { kubernetesSchemas, resourceTypeOf } from "../../resource/kubernetes-types.ts";
+import { kubernetesSchemas, resourceTypeOf } from "../../resource/kubernetes-kinds.ts";
 import type { Schema } from "../../resource/schema.ts";
 import type { GroupVersionKind } from "../review.ts";
 import type { ResourceType } from "../review-of.ts";

@@ -2,7 +2,7 @@
 import type { TypeProvider } from "../cel/type.ts";
 import { definitionSchema, kubernetesTable, type StoredResource } from "./kubernetes-table.ts";
 import type { Schema } from "./schema.ts";
-import { schemaTypes } from "./schema-types.ts";
+import { schemaTypes } from "./schema-type-provider.ts";
 
 export interface GroupVersionKind {
   /** Empty for the core group. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { formatType } from "../cel/type.ts";
 import { BUILT_IN_KINDS, findKinds } from "./kinds.ts";
-import { kubernetesKinds, kubernetesSchemas, kubernetesTypes, resourceTypeOf } from "./kubernetes-types.ts";
+import { kubernetesKinds, kubernetesSchemas, kubernetesTypes, resourceTypeOf } from "./kubernetes-kinds.ts";
 import type { Schema } from "./schema.ts";
-import { objectTypes } from "./schema-types.ts";
+import { objectTypes } from "./schema-type-provider.ts";
 
 const POD = { group: "", version: "v1", kind: "Pod" };
 const DEPLOYMENT = { group: "apps", version: "v1", kind: "Deployment" };
