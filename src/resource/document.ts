@@ -126,7 +126,8 @@ class FileDocument implements Document<JsonValue> {
   readonly #lines: LineIndex;
   readonly #document: YamlDocument;
   readonly #limits: DocumentLimits;
-  #positions: YamlPositions | null = null;
+  /** Many times the size of the document, and seldom asked for: the collector may have it back. */
+  #positions: WeakRef<YamlPositions> | null = null;
 
   constructor(file: string, index: number, text: string, lines: LineIndex, document: YamlDocument, limits: DocumentLimits) {
     this.file = file;
@@ -161,8 +162,11 @@ class FileDocument implements Document<JsonValue> {
   }
 
   #readPositions(): YamlPositions {
-    this.#positions ??= new YamlPositions(this.#text, this.#document, this.#limits);
-    return this.#positions;
+    const kept = this.#positions?.deref();
+    if (kept !== undefined) return kept;
+    const positions = new YamlPositions(this.#text, this.#document, this.#limits);
+    this.#positions = new WeakRef(positions);
+    return positions;
   }
 
   #place(start: number, end: number): Place {

@@ -1,5 +1,6 @@
 /** CEL texts inside resources, alone and with a name. */
 import type { SourceText } from "../cel/source-text.ts";
+import type { Place } from "./document.ts";
 import { checked, checkUnique, listOf, nonEmptyText, record, required, type Shape, type Spot } from "./shape.ts";
 
 /** A CEL text that a resource holds, not compiled yet; `source` maps its offsets to the file. */
@@ -23,10 +24,19 @@ export interface AuditAnnotation {
 /** A CEL text, not compiled here. */
 export const expression: Shape<Expression> = (value, spot) => {
   const text = nonEmptyText(value, spot);
-  if (text === undefined) return undefined;
-  const { document, path } = spot;
-  return { text, source: { text, file: document.file, locate: (offset) => document.locate(path, offset) } };
+  return text === undefined ? undefined : { text, source: sourceAt(text, spot) };
 };
+
+/** Each denial by a rule asks for the same few places, so they are kept. */
+function sourceAt(text: string, { document, path }: Spot): SourceText {
+  const places = new Map<number, Place>();
+  const locate = (offset: number): Place => {
+    const place = places.get(offset) ?? document.locate(path, offset);
+    places.set(offset, place);
+    return place;
+  };
+  return { text, file: document.file, locate };
+}
 
 const named: Shape<NamedExpression> = record<NamedExpression>({ name: required(nonEmptyText), expression: required(expression) });
 
