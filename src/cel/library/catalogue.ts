@@ -116,7 +116,7 @@ export const kyvernoLibraries = ({ nowMs, random, parseYaml, namespace }: Kyvern
   resourceLibrary(namespace),
   globalContextLibrary,
   httpLibrary,
-  generatorLibrary,
+  generatorLibrary(namespace),
 ];
 
 const nothing: KyvernoOptions = { nowMs: () => 0, random: () => 0, parseYaml: () => null };

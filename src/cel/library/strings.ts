@@ -41,8 +41,9 @@ const lastIndexOf = (text: string, part: string): CelValue => toCodePoints(text,
 const lastIndexOfFrom = (text: string, part: string, offset: Int): CelValue =>
   searchFrom(text, part, offset, (from) => text.lastIndexOf(part, from));
 
-const lowerAscii = (text: string): string => text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase());
-const upperAscii = (text: string): string => text.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase());
+/** Most texts have nothing to change: a test is cheaper than a replacement. */
+const lowerAscii = (text: string): string => (/[A-Z]/.test(text) ? text.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase()) : text);
+const upperAscii = (text: string): string => (/[a-z]/.test(text) ? text.replaceAll(/[a-z]+/g, (letters) => letters.toUpperCase()) : text);
 
 /** Replaces the first `limit` occurrences, all of them when it is negative. An empty `old` matches around every code point. */
 function replace(text: string, old: string, replacement: string, limit: Int): CelValue {

@@ -22,7 +22,7 @@ const resources: ResourceSource = {
 const contexts = (namespace?: string): ReturnType<typeof evaluatorOf> =>
   evaluatorOf(
     {
-      libraries: [resourceLibrary(namespace), globalContextLibrary, httpLibrary, imageDataLibrary, generatorLibrary],
+      libraries: [resourceLibrary(namespace), globalContextLibrary, httpLibrary, imageDataLibrary, generatorLibrary(namespace)],
       variables: {
         resource: RESOURCE_CONTEXT,
         globalContext: GLOBAL_CONTEXT,
@@ -83,6 +83,8 @@ test.each([
   ["resource.list(resource.toGVR('apps/v1', 'Deployment'), {'app': 'x'})", ["list", "apps/v1", "deployments", "mine", { app: "x" }]],
   ["resource.post('v1', 'pods', {'x': 1})", ["post", "v1", "pods", "mine", { x: 1 }]],
   ["resource.get('v1', 'pods', 'other', 'b')", "CEL_NO_MATCHING_OVERLOAD"],
+  ["generator.apply([{'kind': dyn('Pod')}])", false],
+  ["generator.apply('a', [{'kind': dyn('Pod')}])", "CEL_NO_MATCHING_OVERLOAD"],
 ])("in a namespace, %s is %j", (text, expected) => expect(contexts("mine")(text).result).toEqual(expected));
 
 test("what is missing is named, with the reason and its age", () => {

@@ -19,11 +19,16 @@ export const generatorContext = (generator: Generator): Handle<Generator> => new
 
 const context: Parameter<Handle<Generator>> = opaque(GENERATOR_CONTEXT);
 
-export const generatorLibrary: Library = {
+const objects: Parameter<readonly CelValue[]> = list(map(string, dyn));
+
+/** Kyverno's function of the variable `generator`; inside one namespace when one is given. */
+export const generatorLibrary = (namespace?: string): Library => ({
   name: "kyverno.generator",
   functions: inBothCases("apply", "Apply", "Asks for objects in a namespace; true when they are taken.", (suffix) => [
-    method(`generator_apply_string_list_${suffix}`, [context, string, list(map(string, dyn))], BOOL, ({ content }, namespace, objects) =>
-      content.apply(namespace, objects),
-    ),
+    namespace === undefined
+      ? method(`generator_apply_string_list_${suffix}`, [context, string, objects], BOOL, ({ content }, into, made) =>
+          content.apply(into, made),
+        )
+      : method(`generator_apply_list_${suffix}`, [context, objects], BOOL, ({ content }, made) => content.apply(namespace, made)),
   ]),
-};
+});
