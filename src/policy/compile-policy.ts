@@ -24,9 +24,9 @@ import type {
   PolicyKind,
   ValidateEffect,
 } from "./compiled-policy.ts";
-import { APPLY_CONFIGURATION, JSON_PATCH } from "./declared-types.ts";
 import { ExpressionCompiler } from "./expression-compiler.ts";
 import { memberOf } from "./json-equals.ts";
+import { APPLY_CONFIGURATION, JSON_PATCH } from "./policy-declarations.ts";
 import type { PolicyEnvironments } from "./policy-environment.ts";
 import { structNameMismatch } from "./struct-names.ts";
 

@@ -4,7 +4,7 @@ import { BOOL, type CelType, type FieldType } from "../cel/type.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { AuditAnnotation, Expression, NamedExpression } from "../resource/expression.ts";
 import type { CompiledAnnotation, CompiledCondition, CompiledExpression } from "./compiled-policy.ts";
-import { withVariables } from "./declared-types.ts";
+import { withVariables } from "./policy-declarations.ts";
 
 /**
  * Compiles the expressions of one policy. What does not compile goes to `problems` and is left out of the result, so that one

@@ -6,7 +6,7 @@ import { HTTP_CONTEXT } from "../cel/library/kyverno/http.ts";
 import { IMAGE_DATA_CONTEXT } from "../cel/library/kyverno/image-data.ts";
 import { RESOURCE_CONTEXT } from "../cel/library/kyverno/resource.ts";
 import { type CelType, DYN } from "../cel/type.ts";
-import { declaredTypes, EXCEPTION, NAMESPACE, REQUEST, VARIABLES } from "./declared-types.ts";
+import { declaredTypes, EXCEPTION, NAMESPACE, REQUEST, VARIABLES } from "./policy-declarations.ts";
 
 /** What the expressions of each kind of policy may use. Environments are made when first needed, and shared. */
 export interface PolicyEnvironments {

@@ -4,7 +4,7 @@ import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import type { Result } from "../../lib/result.ts";
 import type { Document, DocumentSet } from "../../resource/document.ts";
-import { type PolicyResource, parsePolicyResource } from "../../resource/policy-resource.ts";
+import { type PolicyResource, type PolicyResourceErrorCode, parsePolicyResource } from "../../resource/policy-resource.ts";
 import type { UserInfo } from "../review.ts";
 import type { NotJudged } from "./check-results.ts";
 import type { PolicyTest } from "./test-file.ts";
@@ -102,8 +102,10 @@ function nameOf(object: JsonObject): string {
 function whyNotJudged({ value }: Document, [first]: readonly Diagnostic[]): NotJudged {
   if (first === undefined) return { isSupported: false, message: `\`${String(value["kind"])}\` is not a kind of policy that is judged` };
   const message = `${first.message} (${first.file}:${first.line}:${first.column})`;
-  return { isSupported: !first.code.startsWith("RESOURCE_UNSUPPORTED") && !isForAnotherPlane(value), message };
+  return { isSupported: !UNSUPPORTED.has(first.code) && !isForAnotherPlane(value), message };
 }
+
+const UNSUPPORTED: ReadonlySet<string> = new Set<PolicyResourceErrorCode>(["RESOURCE_UNSUPPORTED_KIND", "RESOURCE_UNSUPPORTED_VERSION"]);
 
 /** Policies about HTTP requests are judged where those pass, not at admission. */
 function isForAnotherPlane({ spec }: JsonObject): boolean {
