@@ -5,7 +5,7 @@ import { BOOL, listType, STRING } from "../cel/type.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { isJsonObject } from "../lib/json.ts";
 import type { MatchResources } from "../resource/match-resources.ts";
-import type { Metadata } from "../resource/metadata.ts";
+import { type Metadata, policyNote } from "../resource/metadata.ts";
 import type { MutatingAdmissionPolicy, Mutation } from "../resource/mutating-admission-policy.ts";
 import type { MutatingPolicy, MutationTarget } from "../resource/mutating-policy.ts";
 import type { PolicyException } from "../resource/policy-exception.ts";
@@ -130,16 +130,16 @@ function constraintsOf(policy: ValidatingPolicy | MutatingPolicy): MatchResource
 }
 
 function identityOf(
-  { name, annotations }: Metadata,
+  metadata: Metadata,
   namespace: string | undefined,
 ): Pick<CompiledPolicy, "name" | "namespace" | "autogen" | "severity" | "category" | "isScored"> {
   return {
-    name,
+    name: metadata.name,
     namespace: namespace ?? "",
     autogen: undefined,
-    severity: annotations["policies.kyverno.io/severity"],
-    category: annotations["policies.kyverno.io/category"],
-    isScored: annotations["policies.kyverno.io/scored"] !== "false",
+    severity: policyNote(metadata, "severity"),
+    category: policyNote(metadata, "category"),
+    isScored: policyNote(metadata, "scored") !== "false",
   };
 }
 

@@ -9,6 +9,10 @@ export interface Metadata {
   readonly annotations: { readonly [key: string]: string };
 }
 
+/** What a policy says of itself for people: `title`, `description`, `severity`, `category`; by Vigil's annotation or by Kyverno's. */
+export const policyNote = ({ annotations }: Metadata, name: string): string | undefined =>
+  annotations[`policies.vigil.dev/${name}`] ?? annotations[`policies.kyverno.io/${name}`];
+
 /** What the API server keeps there. */
 const KEPT_BY_THE_SERVER = [
   "creationTimestamp",

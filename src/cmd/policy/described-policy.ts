@@ -1,4 +1,5 @@
 /** Policies as people ask about them: what each is about, what it does, and what puts it in force. */
+import { policyNote } from "../../resource/metadata.ts";
 import type { MutatingAdmissionPolicyBinding } from "../../resource/mutating-admission-policy-binding.ts";
 import type { PolicyException } from "../../resource/policy-exception.ts";
 import type { PolicyResource } from "../../resource/policy-resource.ts";
@@ -37,8 +38,7 @@ function describePolicy(policy: Policy, resources: readonly PolicyResource[]): D
   const exceptions = resources
     .filter((resource) => resource.kind === "PolicyException")
     .filter(({ policyRefs }) => policyRefs.some(({ kind, name }) => kind.endsWith(policy.kind) && name === policy.metadata.name));
-  const note = (name: string): string =>
-    policy.metadata.annotations[`policies.vigil.dev/${name}`] ?? policy.metadata.annotations[`policies.kyverno.io/${name}`] ?? "";
+  const note = (name: string): string => policyNote(policy.metadata, name) ?? "";
   return {
     policy,
     bindings,
