@@ -37,6 +37,7 @@ function summaryLine(report: Report, terminal: Terminal): string {
     ...(passedOver === 0 ? [] : [`${passedOver} other documents`]),
     ...part(errors, errors === 1 ? "mistake in the input" : "mistakes in the input", "red"),
   ];
-  const judged = `${objects} ${objects === 1 ? "object" : "objects"}`;
-  return `${judged}: ${parts.join(", ")} (${policies} policies, ${formatDuration(report.durationMs)})`;
+  const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+  const basis = `${counted(policies, "policy", "policies")}, ${formatDuration(report.durationMs)}`;
+  return `${counted(objects, "object", "objects")}: ${parts.join(", ")} (${basis})`;
 }
