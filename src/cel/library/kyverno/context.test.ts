@@ -87,6 +87,13 @@ test.each([
   ["generator.apply('a', [{'kind': dyn('Pod')}])", "CEL_NO_MATCHING_OVERLOAD"],
 ])("in a namespace, %s is %j", (text, expected) => expect(contexts("mine")(text).result).toEqual(expected));
 
+test("the message about a URL keeps its user and query to itself", () => {
+  const overload = httpLibrary.functions.find(({ name }) => name === "get")?.overloads[0];
+  const source = httpContext({ request: () => err({ reason: "never fetched", ageMs: null }) });
+  const failed = overload?.call(source, "https://user:pass@a.b/path?token=secret#x");
+  expect(failed).toMatchObject({ message: "the answer to GET of `https://a.b/path` is not available: never fetched" });
+});
+
 test("what is missing is named, with the reason and its age", () => {
   const missing = lookedUp(err({ reason: "not fetched yet", ageMs: 1500 }), "`v1 pods/a/b`");
   expect(missing).toBeInstanceOf(CelError);

@@ -1,5 +1,6 @@
 /** Kyverno's `globalContext` variable: values that the cluster's administrator keeps ready for policies. */
 import type { Library } from "../../declaration.ts";
+import { quote } from "../../runtime/failure.ts";
 import { type CelType, DYN, opaqueType } from "../../type.ts";
 import type { CelValue } from "../../value.ts";
 import { method, opaque, type Parameter, string } from "../define.ts";
@@ -20,7 +21,7 @@ export const globalContext = (source: GlobalContextSource): Handle<GlobalContext
 const context: Parameter<Handle<GlobalContextSource>> = opaque(GLOBAL_CONTEXT);
 
 const get = ({ content }: Handle<GlobalContextSource>, name: string, projection: string | null): CelValue =>
-  lookedUp(content.get(name, projection), `the global context entry \`${name}\``);
+  lookedUp(content.get(name, projection), `the global context entry ${quote(name)}`);
 
 export const globalContextLibrary: Library = {
   name: "kyverno.globalContext",

@@ -1,5 +1,6 @@
 /** Kyverno's `http` variable: services outside the cluster. */
 import type { Library } from "../../declaration.ts";
+import { quote } from "../../runtime/failure.ts";
 import { type CelType, DYN, opaqueType } from "../../type.ts";
 import type { CelValue } from "../../value.ts";
 import { dyn, type MapValue, map, method, opaque, type Parameter, string } from "../define.ts";
@@ -35,10 +36,13 @@ export const httpContext = (source: HttpSource): Handle<HttpClient> => new Handl
 const context: Parameter<Handle<HttpClient>> = opaque(HTTP_CONTEXT);
 const headers: Parameter<MapValue> = map(string, string);
 
+/** The URL without its user and query, which may hold what no message should. */
+const withoutSecrets = (url: string): string => url.replace(/[?#].*$/s, "").replace(/\/\/[^/]*@/, "//");
+
 function send({ content }: Handle<HttpClient>, request: Omit<HttpRequest, "caBundle" | "headers">, sent: MapValue | null): CelValue {
   const { source, caBundle } = content;
   const lookup = source.request({ ...request, caBundle, headers: sent === null ? {} : textEntries(sent) });
-  return lookedUp(lookup, `the answer to ${request.method} of \`${request.url}\``);
+  return lookedUp(lookup, `the answer to ${request.method} of ${quote(withoutSecrets(request.url))}`);
 }
 
 const get = (of: Handle<HttpClient>, url: string, sent: MapValue | null): CelValue => send(of, { method: "GET", url, body: null }, sent);

@@ -1,5 +1,6 @@
 /** Kyverno's `image` variable: what a registry knows of an image. */
 import type { Library } from "../../declaration.ts";
+import { quote } from "../../runtime/failure.ts";
 import { type CelType, DYN, opaqueType } from "../../type.ts";
 import { method, opaque, type Parameter, string } from "../define.ts";
 import { Handle } from "../handle.ts";
@@ -22,7 +23,7 @@ export const imageDataLibrary: Library = {
   name: "kyverno.imageData",
   functions: inBothCases("getMetadata", "GetMetadata", "Manifest, configuration and names of an image, from its registry.", (suffix) => [
     method(`imagedata_get_string_${suffix}`, [context, string], DYN, ({ content }, image) =>
-      lookedUp(content.get(image), `the metadata of image \`${image}\``),
+      lookedUp(content.get(image), `the metadata of image ${quote(image)}`),
     ),
   ]),
 };

@@ -1,5 +1,6 @@
 /** Kyverno's `resource` variable: objects of the cluster. */
 import type { FunctionDeclaration, Library, Overload } from "../../declaration.ts";
+import { quote } from "../../runtime/failure.ts";
 import { type CelType, DYN, mapType, opaqueType, STRING } from "../../type.ts";
 import type { CelValue } from "../../value.ts";
 import { dyn, fail, type MapValue, map, method, opaque, type Parameter, string } from "../define.ts";
@@ -38,24 +39,21 @@ const labels: Parameter<MapValue> = map(string, string);
 const object: Parameter<MapValue> = map(string, dyn);
 
 const name = ({ apiVersion, resource }: ResourceKind, namespace: string, object: string): string =>
-  [`${apiVersion} ${resource}`, namespace, object].filter((part) => part !== "").join("/");
+  quote([`${apiVersion} ${resource}`, namespace, object].filter((part) => part !== "").join("/"));
 
 const get = ({ content }: Handle<ResourceSource>, kind: ResourceKind, namespace: string, objectName: string): CelValue =>
-  lookedUp(content.get(kind, namespace, objectName), `\`${name(kind, namespace, objectName)}\``);
+  lookedUp(content.get(kind, namespace, objectName), name(kind, namespace, objectName));
 
 const list = ({ content }: Handle<ResourceSource>, kind: ResourceKind, namespace: string, selected?: MapValue): CelValue =>
-  lookedUp(
-    content.list(kind, namespace, selected === undefined ? {} : textEntries(selected)),
-    `the list of \`${name(kind, namespace, "")}\``,
-  );
+  lookedUp(content.list(kind, namespace, selected === undefined ? {} : textEntries(selected)), `the list of ${name(kind, namespace, "")}`);
 
 const post = ({ content }: Handle<ResourceSource>, kind: ResourceKind, namespace: string, posted: MapValue): CelValue =>
-  lookedUp(content.post(kind, namespace, posted), `the answer to a new \`${name(kind, namespace, "")}\``);
+  lookedUp(content.post(kind, namespace, posted), `the answer to a new ${name(kind, namespace, "")}`);
 
 function toGvr({ content }: Handle<ResourceSource>, apiVersion: string, kind: string): CelValue {
   const resource = content.resourceOf(apiVersion, kind);
   return resource === undefined
-    ? fail(`unknown kind \`${kind}\` of \`${apiVersion}\``)
+    ? fail(`unknown kind ${quote(kind)} of ${quote(apiVersion)}`)
     : new Handle(GROUP_VERSION_RESOURCE, { apiVersion, resource });
 }
 
