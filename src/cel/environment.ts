@@ -39,6 +39,8 @@ export interface Environment {
   parse(source: string | SourceText): Result<ParsedExpression, readonly Diagnostic[]>;
   check(parsed: ParsedExpression): Result<CheckedExpression, readonly Diagnostic[]>;
   compile(source: string | SourceText, options?: CompileOptions): Result<Program, readonly Diagnostic[]>;
+  /** The program of a tree that needs no checking, such as a residual expression. */
+  link(checked: CheckedExpression, options?: Pick<CompileOptions, "backend" | "lazy">): Program;
 }
 
 /** An environment with the standard library and what the options add. */
@@ -71,11 +73,17 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
     return mismatch === undefined ? ok(new CompiledProgram(chosen, checked.value)) : err([mismatch]);
   }
 
+  function link(checked: CheckedExpression, options: Pick<CompileOptions, "backend" | "lazy"> = {}): Program {
+    const chosen = recipe(options.lazy, true, options.backend ?? "auto");
+    return { checked, run: chosen.link(chosen.plan(checked)) };
+  }
+
   return {
     declarations,
     parse,
     check,
     compile,
+    link,
     extend: (more) => environmentOf(declarations.extend(more), more.isPresenceStrict ?? isPresenceStrict),
   };
 }
