@@ -19,7 +19,7 @@ export function readInput(path: string, terminal: Pick<Terminal, "readInput">): 
   let bytes: Uint8Array;
   try {
     if (path !== "-" && statSync(path).size > MAX_BYTES) throw tooLarge(file);
-    bytes = path === "-" ? terminal.readInput() : readFileSync(path);
+    bytes = path === "-" ? terminal.readInput(MAX_BYTES) : readFileSync(path);
   } catch (error) {
     if (error instanceof VigilError) throw error;
     throw new VigilError<InputErrorCode>("INPUT_UNREADABLE", `cannot read \`${file}\`: ${messageOf(error)}`, { cause: error });

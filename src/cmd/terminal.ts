@@ -1,5 +1,5 @@
 /** The terminal: results on standard output, everything else on standard error, colour and animation only where a person looks. */
-import { readFileSync, writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 import { styleText } from "node:util";
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
@@ -19,9 +19,11 @@ export interface Terminal {
   note(text: string): void;
   /** Shows how far long work is, on one line that the next output replaces; null removes it. Nothing when nobody watches. */
   progress(text: string | null): void;
-  /** All of standard input. */
-  readInput(): Uint8Array;
+  /** All of standard input, or a little more than `maxBytes` when there is more. UNTRUSTED. */
+  readInput(maxBytes: number): Uint8Array;
 }
+
+const STANDARD_INPUT = 0;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
 const COLOUR = /(?<colour>\u001b\[(?:0|1|2|22|3[0-9]|9[0-7])m)/;
@@ -81,19 +83,40 @@ export function processTerminal(): Terminal {
       writeAll(stderr.fd, withoutControls(text).slice(0, stderr.columns - 1));
       shown = true;
     },
-    readInput: () => readFileSync(process.stdin.fd),
+    readInput: (maxBytes) => readUpTo(STANDARD_INPUT, maxBytes),
   };
 }
 
-/** Synchronous, so that nothing is lost when the process exits; a pipe whose reader is slow is waited for. */
+/** Synchronous, so that nothing is lost when the process exits. */
 function writeAll(descriptor: number, text: string): void {
   const bytes = Buffer.from(text);
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length; ) written += patiently(() => writeSync(descriptor, bytes, written));
+}
+
+const CHUNK_BYTES = 1024 * 1024;
+
+function readUpTo(descriptor: number, maxBytes: number): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  for (let total = 0; total <= maxBytes; ) {
+    const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+    const size = patiently(() => readSync(descriptor, chunk));
+    if (size === 0) break;
+    chunks.push(chunk.subarray(0, size));
+    total += size;
+  }
+  return Buffer.concat(chunks);
+}
+
+const PAUSE_MS = 5;
+
+/** Repeats an operation on a pipe until its other end is there for it. */
+function patiently(operate: () => number): number {
+  for (;;) {
     try {
-      written += writeSync(descriptor, bytes, written);
+      return operate();
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     }
   }
 }

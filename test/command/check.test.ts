@@ -54,7 +54,7 @@ describe("the exit code of vigil check", () => {
   test("is 2 when a policy does not compile, and says where", () => {
     const { status, stderr } = check(["--policy", join(folder, "policy.yaml"), "examples/shop.yaml"]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/policy\.yaml:19:\d+\n.*\n.*\^\^\^\^\^ did you mean `object`\?/);
+    expect(stderr).toMatch(/policy\.yaml:18:\d+\n.*\n.*\^\^\^\^\^ did you mean `object`\?/);
   });
 
   test("counts warnings as violations when it is strict", () => {
