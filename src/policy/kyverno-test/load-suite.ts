@@ -3,7 +3,9 @@ import { posix } from "node:path";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import type { Result } from "../../lib/result.ts";
+import { parseCustomKinds } from "../../resource/crd.ts";
 import type { Document, DocumentSet } from "../../resource/document.ts";
+import { type Kinds, withCustomKinds } from "../../resource/kinds.ts";
 import { type PolicyResource, type PolicyResourceErrorCode, parsePolicyResource } from "../../resource/policy-resource.ts";
 import type { UserInfo } from "../review.ts";
 import type { NotJudged } from "./check-results.ts";
@@ -43,7 +45,8 @@ export interface Suite {
   readonly userInfo: UserInfo | undefined;
   readonly context: TestContext;
   readonly cluster: ClusterResources | undefined;
-  readonly definitions: readonly JsonObject[];
+  /** The kinds of Kubernetes, and those that the test's definitions add. */
+  readonly kinds: Kinds;
   /** Documents of `globalContextEntries[].resourceFiles`, by file as written. */
   readonly globalContextFiles: ReadonlyMap<string, readonly JsonObject[]>;
 }
@@ -76,7 +79,9 @@ export function loadSuite(test: PolicyTest, testFile: string, loader: TestLoader
     userInfo: test.userInfo === "" ? undefined : files.parsed(test.userInfo, parseUserInfo),
     context: (test.context === "" ? undefined : files.parsed(test.context, parseContext)) ?? NO_CONTEXT,
     cluster,
-    definitions: files.objects(cluster?.crdFiles ?? []),
+    kinds: withCustomKinds(
+      files.documentsUnder(cluster?.crdFiles ?? []).flatMap((document) => files.parse(document, parseCustomKinds) ?? []),
+    ),
     globalContextFiles: new Map(
       test.globalContext.flatMap(({ resourceFiles }) => resourceFiles ?? []).map((path) => [path, files.objects([path])]),
     ),
@@ -164,8 +169,11 @@ class SuiteFiles {
   /** The first document of a file, parsed. */
   parsed<T>(path: string, parse: (document: Document, warnings: Diagnostic[]) => Result<T, readonly Diagnostic[]>): T | undefined {
     const [document] = this.documents(path);
-    if (document === undefined) return undefined;
-    const parsed = parse(document, this.#diagnostics);
+    return document === undefined ? undefined : this.parse(document, (first) => parse(first, this.#diagnostics));
+  }
+
+  parse<T>(document: Document, parse: (document: Document) => Result<T, readonly Diagnostic[]>): T | undefined {
+    const parsed = parse(document);
     if (parsed.ok) return parsed.value;
     this.#diagnostics.push(...parsed.error);
     return undefined;

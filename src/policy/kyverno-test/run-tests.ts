@@ -9,7 +9,6 @@ import { compileSnapshot } from "../snapshot.ts";
 import { checkResults, type TestRow } from "./check-results.ts";
 import { type Judging, judgeSuite } from "./judge-suite.ts";
 import { loadSuite, type TestLoader } from "./load-suite.ts";
-import { suiteKinds } from "./suite-kinds.ts";
 import { suiteWorld } from "./suite-world.ts";
 import { isTestDocument, type PolicyTest, parseTest } from "./test-file.ts";
 
@@ -51,7 +50,7 @@ export function runPolicyTests(loader: TestLoader, testFile: string): TestReport
 
 function runTest(test: PolicyTest, loader: TestLoader, testFile: string, diagnostics: Diagnostic[]): readonly TestRow[] {
   const suite = loadSuite(test, testFile, loader, diagnostics);
-  const kinds = suiteKinds(suite.definitions);
+  const { kinds } = suite;
   const { snapshot, diagnostics: problems } = compileSnapshot(suite.policies, {
     schemaOf: kinds.schemaOf,
     random: () => 0.5,
