@@ -6,7 +6,7 @@ const ENTRIES = [
   {
     entry: "src/cel/index.ts",
     folders: ["cel", "lib"],
-    packages: ["node:crypto", "node:zlib"],
+    packages: ["node:buffer", "node:crypto", "node:zlib"],
     why: "the published compiler needs nothing else, and of these only what computes",
   },
 ] as const;

@@ -39,7 +39,16 @@ test.each([
   ["[1, 1.0, 1u, 2].distinct() == [1, 2]", true],
   ["[[1], [1], [2]].distinct()", [[1], [2]]],
   ["[{'a': 1}, {'a': 1.0}].distinct().size()", 1],
+  ["[dyn(1.5), 1.5, 'a', 'a', null, null, true, 1].distinct() == [dyn(1.5), 'a', null, true, 1]", true],
+  ["lists.range(500).distinct().size()", 500],
 ])("%s is %j", (text, expected) => expect(evaluate(text).result).toEqual(expected));
+
+test("lists that would take too many comparisons are refused before, strings and numbers take none", () => {
+  const call = listsLibrary.functions.find(({ name }) => name === "distinct")?.overloads[0]?.call;
+  const lists = Array.from({ length: 4000 }, (_, index) => [index]);
+  expect(call?.(lists)).toMatchObject({ code: "CEL_COST_LIMIT" });
+  expect(call?.(lists.flat())).toHaveLength(4000);
+});
 
 // As cel-go's trackers give them; making the list costs 10.
 test.each([

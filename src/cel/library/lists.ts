@@ -4,6 +4,7 @@ import { LIST_MACROS } from "../macro.ts";
 import { costSize } from "../runtime/cost.ts";
 import { equals } from "../runtime/equality.ts";
 import type { Int } from "../runtime/int64.ts";
+import { type MapKey, mapKey } from "../runtime/map.ts";
 import { compare } from "../runtime/ordering.ts";
 import { typeName, typeOf } from "../runtime/type-of.ts";
 import { type CelType, DYN, INT, listType } from "../type.ts";
@@ -27,7 +28,7 @@ import {
   timestamp,
   uint,
 } from "./define.ts";
-import { listTooLong, MAX_LIST_LENGTH } from "./size-limit.ts";
+import { listTooLong, MAX_COMPARISONS, MAX_LIST_LENGTH, tooManyComparisons } from "./size-limit.ts";
 
 function slice(elements: readonly CelValue[], start: Int, end: Int): CelValue {
   const problem = sliceProblem(elements.length, start, end);
@@ -48,14 +49,16 @@ const flatten = (elements: readonly CelValue[], depth: number): readonly CelValu
 const flattenTo = (elements: readonly CelValue[], depth: Int): CelValue =>
   depth < 0 ? fail("the depth of flatten is negative") : flatten(elements, Number(depth));
 
-function distinct(elements: readonly CelValue[]): readonly CelValue[] {
-  const seen = new Set<CelValue>();
+function distinct(elements: readonly CelValue[]): CelValue {
+  const keys = new Set<MapKey>();
   const found: CelValue[] = [];
+  const others: CelValue[] = [];
   for (const element of elements) {
-    // A string is equal to the same string alone; other values are looked for one by one.
-    const isNew = typeof element === "string" ? !seen.has(element) : !found.some((other) => equals(element, other));
-    if (!isNew) continue;
-    if (typeof element === "string") seen.add(element);
+    // What may be a key of a map is equal to what has the same key; all else is looked for one by one.
+    const key = mapKey(element);
+    if (key === undefined ? others.some((other) => equals(element, other)) : keys.has(key)) continue;
+    if (key !== undefined) keys.add(key);
+    else if (others.push(element) ** 2 > MAX_COMPARISONS) return tooManyComparisons();
     found.push(element);
   }
   return found;

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { evaluatorOf } from "../../../test/evaluate-expression.ts";
+import { INT, listType } from "../type.ts";
 import { setsLibrary } from "./sets.ts";
 
-const evaluate = evaluatorOf({ libraries: [setsLibrary] });
+const numbers = Array.from({ length: 4000 }, (_, index) => index);
+const evaluate = evaluatorOf({ libraries: [setsLibrary], variables: { numbers: listType(INT) } }, { numbers });
 
 test.each([
   ["sets.contains([], [])", true],
@@ -21,6 +23,10 @@ test.each([
   ["sets.intersects([1], [1, 2])", true],
   ["sets.intersects([[1], [2, 3]], [[1, 2], [2, 3.0]])", true],
   ["sets.intersects(['a'], ['b'])", false],
+  ["sets.contains(numbers, [3999])", true],
+  ["sets.contains(numbers, numbers)", "CEL_COST_LIMIT"],
+  ["sets.equivalent(numbers, numbers)", "CEL_COST_LIMIT"],
+  ["sets.intersects(numbers, numbers)", "CEL_COST_LIMIT"],
 ])("%s is %j", (text, expected) => expect(evaluate(text).result).toBe(expected));
 
 test.each([

@@ -121,9 +121,11 @@ function exponentAt(text: string, start: number): Suffix | undefined {
 const NANO = -9;
 /** Digits that a double holds exactly. */
 const MAX_SAFE_DIGITS = 15;
+/** No quantity in use comes near it; what is longer is refused, since big numbers take more than linear time. */
+const MAX_TEXT_LENGTH = 1024;
 const [PLUS, MINUS, POINT, ZERO] = [0x2b, 0x2d, 0x2e, 0x30];
 
-/** The quantity that a text is, or undefined. UNTRUSTED: linear in the length of the text. */
+/** The quantity that a text of at most 1024 characters is, or undefined. UNTRUSTED. */
 export function parseQuantity(text: string): QuantityValue | undefined {
   const sign = text.charCodeAt(0);
   const signEnd = sign === MINUS || sign === PLUS ? 1 : 0;
@@ -144,7 +146,7 @@ export function parseQuantity(text: string): QuantityValue | undefined {
     digits += fractionDigits;
   }
   const suffix = suffixAt(text, index);
-  if (suffix === undefined || text === "") return undefined;
+  if (suffix === undefined || text === "" || text.length > MAX_TEXT_LENGTH) return undefined;
   if (digits > MAX_SAFE_DIGITS || !isCompactForm(suffix, digits, fractionDigits)) {
     return parseBigQuantity(text.slice(signEnd, index), digits, fractionDigits, suffix, sign === MINUS);
   }

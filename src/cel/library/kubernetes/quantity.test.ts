@@ -112,5 +112,6 @@ test("no text makes the parser fail otherwise than by saying no, or slow", () =>
       expect(compareQuantities(quantity, quantity)).toBe(0);
     }),
   );
-  expect(parseQuantity("9".repeat(100_000))).toBeDefined();
+  expect(parseQuantity("9".repeat(1024))).toBeDefined();
+  expect(parseQuantity("9".repeat(1025))).toBeUndefined();
 });

@@ -194,12 +194,10 @@ function percentDecode(text: string): string | undefined {
 }
 
 function bytesOf(text: string): Uint8Array {
-  const bytes: number[] = [];
-  for (const piece of text.split(/(%[0-9a-fA-F]{2})/)) {
-    if (/^%[0-9a-fA-F]{2}$/.test(piece)) bytes.push(Number.parseInt(piece.slice(1), 16));
-    else bytes.push(...encodeUtf8(piece));
-  }
-  return Uint8Array.from(bytes);
+  const pieces = text
+    .split(/(%[0-9a-fA-F]{2})/)
+    .map((piece, index) => (index % 2 === 1 ? Uint8Array.of(Number.parseInt(piece.slice(1), 16)) : encodeUtf8(piece)));
+  return Buffer.concat(pieces);
 }
 
 /** What each component may have unescaped. */

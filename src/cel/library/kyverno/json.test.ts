@@ -12,6 +12,8 @@ test.each([
   [`json.unmarshal('{"__proto__": {"a": 1}}')`, "CEL_INVALID_ARGUMENT"],
   [String.raw`json.unmarshal('[{"\\u005f_proto__": 1}]')`, "CEL_INVALID_ARGUMENT"],
   [String.raw`json.unmarshal('{"a": "\\u0041"}').a`, "A"],
+  [`json.unmarshal('{"a": 1, "a": 2}')`, "CEL_INVALID_ARGUMENT"],
+  [`json.unmarshal('${"[".repeat(300)}${"]".repeat(300)}')`, "CEL_INVALID_ARGUMENT"],
   ["json.marshal({'b': [1, 2.5, 3u, null], 'a': {'x': '<&>'}})", String.raw`{"a":{"x":"\u003c\u0026\u003e"},"b":[1,2.5,3,null]}`],
   ["json.marshal('é😀')", '"é😀"'],
   ["json.marshal(b'hello')", '"aGVsbG8="'],

@@ -1,5 +1,6 @@
-import { messageOf } from "../../../lib/error.ts";
+import { parseStrictJson } from "../../../lib/strict-json.ts";
 import type { Library } from "../../declaration.ts";
+import { encodeUtf8 } from "../../runtime/bytes.ts";
 import { type CelType, DYN, opaqueType, STRING } from "../../type.ts";
 import type { CelValue } from "../../value.ts";
 import { declare, dyn, fail, method, opaque, type Parameter, string } from "../define.ts";
@@ -9,19 +10,10 @@ import { encodeAsGo } from "./json-text.ts";
 const JSON_TYPE: CelType = opaqueType("json.Json");
 const json: Parameter<Handle<null>> = opaque(JSON_TYPE);
 
-/** UNTRUSTED: a `__proto__` key is refused, whatever way it is written. */
+/** UNTRUSTED: what the strict reader refuses is an error, duplicate and `__proto__` names and deep nesting among it. */
 function unmarshal(text: string): CelValue {
-  try {
-    const mayHavePrototype = text.includes("__proto__") || text.includes("\\u");
-    return mayHavePrototype ? JSON.parse(text, refusePrototype) : JSON.parse(text);
-  } catch (thrown) {
-    return fail(`invalid JSON: ${messageOf(thrown)}`);
-  }
-}
-
-function refusePrototype(key: string, value: CelValue): CelValue {
-  if (key === "__proto__") throw new SyntaxError("a key `__proto__` is not allowed");
-  return value;
+  const parsed = parseStrictJson(encodeUtf8(text));
+  return parsed.ok ? parsed.value : fail(parsed.error.message);
 }
 
 /** Kyverno's variable `json` and its functions. */
