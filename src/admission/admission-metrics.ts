@@ -6,6 +6,7 @@ const REVIEW_SECONDS = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.
 
 /** Gauges that are read when the metrics are scraped. */
 export interface AdmissionReadings {
+  readonly connections: () => number;
   readonly inFlight: () => number;
   readonly inFlightBytes: () => number;
   readonly certificateExpiresAtMs: () => number;
@@ -58,6 +59,7 @@ function gauges(readings: AdmissionReadings): readonly Metric[] {
   const number = (name: string, help: string, read: () => number): Metric => gauge({ name, help }, () => [{ value: read() }]);
   const snapshotId = readings.snapshotId();
   return [
+    number("vigil_admission_connections", "Open connections.", readings.connections),
     number("vigil_admission_requests_in_flight", "Requests being received or answered.", readings.inFlight),
     number("vigil_admission_in_flight_bytes", "Bytes set aside for their bodies.", readings.inFlightBytes),
     number(

@@ -230,10 +230,12 @@ describe("a body that does not come whole", () => {
   });
 });
 
-const inFlightOf = async (port: number): Promise<number> => {
-  const { body } = await ask1(port, { path: "/metrics", method: "GET" }, "");
-  return Number(/^vigil_admission_requests_in_flight (\d+)/m.exec(body)?.[1]);
+/** A gauge as `/metrics` tells it; the connection that asks is one. */
+const readingOf = async (port: number, name: string): Promise<number> => {
+  const { body } = await ask1(port, { path: "/metrics", method: "GET", agent: false }, "");
+  return Number(new RegExp(`^vigil_admission_${name} (\\d+)`, "m").exec(body)?.[1]);
 };
+const inFlightOf = (port: number): Promise<number> => readingOf(port, "requests_in_flight");
 
 test("a header beyond the limit is answered 431", async () => {
   const { port } = await start();
@@ -384,6 +386,36 @@ describe("what is not HTTP", () => {
     await send(port);
     expect(isAllowed(await ask1(port))).toBe(true);
   });
+});
+
+test("a client that says goodbye in the middle of a body, breaks the protocol and goes leaves no connection behind", async () => {
+  const { port } = await start({ limits: { timeoutMs: 200 } });
+  const frame = (type: number, flags: number, stream: number, payload: Uint8Array): Buffer => {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(payload.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    return Buffer.concat([head, payload]);
+  };
+  const literal = (index: number, value: string): Buffer => Buffer.concat([Buffer.of(0x40 | index, value.length), Buffer.from(value)]);
+  // HPACK: `:method: POST` and `:scheme: https` by index, the others as literals with an indexed name.
+  const headers = Buffer.concat([Buffer.of(0x83, 0x87), literal(4, "/validate"), literal(1, "x"), literal(31, "application/json")]);
+  const [SETTINGS, HEADERS, DATA, GOAWAY, END_HEADERS] = [4, 1, 0, 7, 4];
+  const socket = connectTls({ host: "127.0.0.1", port, ca: store.current().caBundlePem, ALPNProtocols: ["h2"] });
+  await once(socket, "secureConnect");
+  socket.resume();
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  socket.write(frame(SETTINGS, 0, 0, Buffer.alloc(0)));
+  socket.write(frame(HEADERS, END_HEADERS, 1, headers));
+  socket.write(frame(DATA, 0, 1, Buffer.from(BODY.slice(0, 10))));
+  await expect.poll(() => inFlightOf(port)).toBe(1);
+  // A SETTINGS frame of seven octets is none. The server must have read it before the connection ends.
+  socket.write(Buffer.concat([frame(GOAWAY, 0, 0, Buffer.alloc(8)), frame(SETTINGS, 0, 0, Buffer.alloc(7))]));
+  setTimeout(() => socket.end(), 50);
+  await once(socket, "finish");
+  await expect.poll(() => readingOf(port, "connections"), { timeout: 5000 }).toBe(1);
+  expect(await inFlightOf(port)).toBe(0);
 });
 
 async function writeTo(socket: ReturnType<typeof connectTcp>, bytes: string): Promise<void> {

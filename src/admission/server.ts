@@ -22,7 +22,7 @@ export interface ServerOptions {
   readonly certificate: CertificateSource;
   readonly answer: AnswerReview;
   readonly metrics: AdmissionMetrics;
-  readonly readings: Omit<AdmissionReadings, "inFlight" | "inFlightBytes" | "certificateExpiresAtMs">;
+  readonly readings: Omit<AdmissionReadings, "connections" | "inFlight" | "inFlightBytes" | "certificateExpiresAtMs">;
   /** Why the webhook should get no traffic yet, beside draining. */
   readonly unreadyReasons: () => readonly string[];
   readonly limits?: Partial<ServerLimits>;
@@ -70,6 +70,8 @@ export async function startWebhookServer(options: ServerOptions, signal: AbortSi
   const { certificate, answer, metrics } = options;
   const gate = new AdmissionGate(limits);
   let isDraining = signal.aborted;
+  const server = createServer(certificate.current(), limits, metrics);
+  const sockets = trackSockets(server);
   const handler = createHandler({
     answer,
     gate,
@@ -80,12 +82,10 @@ export async function startWebhookServer(options: ServerOptions, signal: AbortSi
       ...(certificate.current().expiresAtMs <= Date.now() ? ["the certificate has expired"] : []),
       ...options.unreadyReasons(),
     ],
-    exposeMetrics: () => metrics.expose(readingsOf(options, gate)),
+    exposeMetrics: () => metrics.expose(readingsOf(options, gate, sockets)),
     isDraining: () => isDraining,
   });
-  const server = createServer(certificate.current(), limits, metrics);
   server.on("request", handler);
-  const sockets = trackSockets(server);
   const address = await listen(server, options);
   const endRotation = certificate.onChange((renewed) => server.setSecureContext(tlsOptions(renewed)));
   const stopped = (async () => {
@@ -108,15 +108,21 @@ function createServer(certificate: ServingCertificate, limits: ServerLimits, met
   });
   Object.assign(server, HTTP1_LIMITS);
   server.maxConnections = limits.maxConnections;
-  server.on("session", (session) => session.setTimeout(IDLE_TIMEOUT_MS, () => session.close()));
+  server.on("session", (session) => {
+    session.setTimeout(IDLE_TIMEOUT_MS);
+    session.on("timeout", () => session.destroy());
+    // After a goodbye that breaks the protocol Node reads no more: that the connection closed would never be noticed.
+    session.on("goaway", () => session.setTimeout(limits.timeoutMs));
+  });
   // Without listeners some of these would end the process; what they tell about is a client's doing.
   server.on("sessionError", () => metrics.connectionErrors.increment("http2"));
   server.on("tlsClientError", () => metrics.connectionErrors.increment("tls"));
   server.on("clientError", (error: Error, socket: Socket) => {
     metrics.connectionErrors.increment("http1");
     const status = ("code" in error && REFUSED_STATUS.get(String(error.code))) || "400 Bad Request";
-    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-    else socket.destroy();
+    // After an error the parser reads no more: a socket that is only ended would never see the other side close.
+    if (socket.writable) socket.write(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    socket.destroySoon();
   });
   server.on("drop", () => metrics.connectionErrors.increment("limit"));
   return server;
@@ -172,9 +178,10 @@ async function drain(server: Http2SecureServer, sockets: ReadonlySet<Socket>, dr
   return cut;
 }
 
-function readingsOf({ readings, certificate }: ServerOptions, gate: AdmissionGate): AdmissionReadings {
+function readingsOf({ readings, certificate }: ServerOptions, gate: AdmissionGate, sockets: ReadonlySet<Socket>): AdmissionReadings {
   return {
     ...readings,
+    connections: () => sockets.size,
     inFlight: () => gate.inFlight,
     inFlightBytes: () => gate.inFlightBytes,
     certificateExpiresAtMs: () => certificate.current().expiresAtMs,
