@@ -9,16 +9,17 @@ import { CelError, type CelValue } from "../../src/cel/value.ts";
 
 const environment = createEnvironment({ libraries: [bindingsLibrary, comprehensionsLibrary, optionalsLibrary] });
 
+type Variables = Readonly<Record<string, readonly [CelType, CelValue]>>;
 interface Row {
   readonly expression: string;
   readonly cost: number;
-  readonly variables?: Readonly<Record<string, readonly [CelType, CelValue]>>;
+  readonly variables?: Variables;
 }
 
 const text = "x".repeat(500);
-const input = (type: CelType, value: CelValue): Row["variables"] => ({ input: [type, value] });
+const input = (type: CelType, value: CelValue): Variables => ({ input: [type, value] });
 const object = input(DYN, { a: { b: 1 }, list: [1, 2, 3], name: "n".repeat(25) });
-const bools: Row["variables"] = { a: [BOOL, false], b: [BOOL, false], c: [BOOL, true] };
+const bools: Variables = { a: [BOOL, false], b: [BOOL, false], c: [BOOL, true] };
 
 const rows: readonly Row[] = [
   // Names, selections and indexes cost 1 each, constants nothing.

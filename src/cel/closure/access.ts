@@ -99,8 +99,19 @@ export function compileOptionalPath(op: PathOp, compiler: ClosureCompiler): Pres
     for (let step = 0; step < readers.length; step++) {
       const next = readers[step]?.(value);
       if (next === undefined) {
-        if (step >= optionalFrom && isUsualMap(value)) return undefined;
-        return optionalPath(from === undefined ? resolveBase(frame) : from, keys, optionalFrom, compiler.isPresenceStrict, positions, 0);
+        if (step >= optionalFrom && isUsualMap(value)) {
+          frame.cost -= readers.length - step;
+          return undefined;
+        }
+        return optionalPath(
+          frame,
+          from === undefined ? resolveBase(frame) : from,
+          keys,
+          optionalFrom,
+          compiler.isPresenceStrict,
+          positions,
+          0,
+        );
       }
       value = next;
     }
@@ -143,6 +154,8 @@ export function compileKeyIn(key: string, { container, start, end, isCostly }: I
 export function compileIndex({ start, end, container, key, isOptional }: IndexOp, compiler: ClosureCompiler): Closure {
   const from = compiler.compile(container);
   const by = compiler.compile(key);
-  const get = isOptional ? optionalIndex : index;
-  return (frame) => get(from(frame), by(frame), compiler.isPresenceStrict, start, end);
+  const { isPresenceStrict } = compiler;
+  return isOptional
+    ? (frame) => optionalIndex(frame, from(frame), by(frame), isPresenceStrict, start, end)
+    : (frame) => index(from(frame), by(frame), isPresenceStrict, start, end);
 }

@@ -69,8 +69,14 @@ export function emitOptionalPath(emitter: Emitter, op: PathOp): string {
   const last = codes.at(-1) ?? root.code;
   // Absent for sure: the last value that is there, at an optional step or behind it, is a map without the next key.
   const deepest = codes.slice(op.optionalFrom, -1).reduce((outer, inner) => `(${inner}!==undefined?${inner}:${outer})`);
-  const slow = `K.optionalPath(${root.slow},${keysOf(op)},${op.optionalFrom},${emitter.isPresenceStrict},${emitter.positionsOf(op)})`;
-  return emitter.assign(`${last}!==undefined||${isPlain(deepest)}?${last}:${slow}`);
+  // The steps that are not taken cost nothing.
+  const steps = op.steps.length;
+  const saved = codes
+    .slice(op.optionalFrom + 1, -1)
+    .map((code, index) => `${code}===undefined?${steps - op.optionalFrom - index}:`)
+    .join("");
+  const slow = `K.optionalPath(f,${root.slow},${keysOf(op)},${op.optionalFrom},${emitter.isPresenceStrict},${emitter.positionsOf(op)})`;
+  return emitter.assign(`${last}!==undefined?${last}:${isPlain(deepest)}?(f.cost-=${saved}1,undefined):${slow}`);
 }
 
 export function emitHas(emitter: Emitter, { operand, key, start, end }: HasOp): string {
@@ -92,6 +98,6 @@ export function emitKeyIn(emitter: Emitter, key: string, { container, start, end
 export function emitIndex(emitter: Emitter, { container, key, start, end, isOptional }: IndexOp): string {
   const from = emitter.emit(container);
   const at = emitter.emit(key);
-  const slow = `K.${isOptional ? "optionalIndex" : "index"}(${from},${at},${emitter.isPresenceStrict},${emitter.span(start, end)})`;
+  const slow = `K.${isOptional ? "optionalIndex(f," : "index("}${from},${at},${emitter.isPresenceStrict},${emitter.span(start, end)})`;
   return emitter.assign(slow);
 }

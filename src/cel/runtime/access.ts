@@ -60,8 +60,12 @@ export function path(
   return value;
 }
 
-/** The presence of `root.a.?b.c`: from `optionalFrom` on, what is absent makes the whole chain absent. */
+/**
+ * The presence of `root.a.?b.c`: from `optionalFrom` on, what is absent makes the whole chain absent, and gives back the
+ * cost of the steps that were not taken.
+ */
 export function optionalPath(
+  frame: Frame,
   root: CelValue,
   keys: readonly (string | number)[],
   optionalFrom: number,
@@ -69,10 +73,15 @@ export function optionalPath(
   positions: readonly number[],
   offset: number,
 ): CelValue | undefined {
-  let value: CelValue | undefined = path(root, keys.slice(0, optionalFrom), isStrict, positions, offset);
+  let value = path(root, keys.slice(0, optionalFrom), isStrict, positions, offset);
   for (let step = optionalFrom; step < keys.length; step++) {
-    if (value === undefined || value instanceof CelError) return value;
-    value = at(findPresent(value, keys[step] ?? "", isStrict), positions[offset] ?? -1, positions[offset + 1 + step] ?? -1);
+    if (value instanceof CelError) return value;
+    const found = at(findPresent(value, keys[step] ?? "", isStrict), positions[offset] ?? -1, positions[offset + 1 + step] ?? -1);
+    if (found === undefined) {
+      frame.cost -= keys.length - step;
+      return undefined;
+    }
+    value = found;
   }
   return value;
 }
@@ -88,10 +97,13 @@ export function index(container: CelValue, key: CelValue, isStrict: boolean, sta
   return key instanceof CelError ? key : at(lookUp(container, key, isStrict), start, end);
 }
 
-/** `container[?key]`. */
-export function optionalIndex(container: CelValue, key: CelValue, isStrict: boolean, start: number, end: number): CelValue {
+/** `container[?key]`; what is absent gives back the cost of the step. */
+export function optionalIndex(frame: Frame, container: CelValue, key: CelValue, isStrict: boolean, start: number, end: number): CelValue {
   if (container instanceof CelError) return container;
-  return key instanceof CelError ? key : at(lookUpOptional(container, key, isStrict), start, end);
+  if (key instanceof CelError) return key;
+  const found = lookUpOptional(container, key, isStrict);
+  if (found === NONE) frame.cost -= 1;
+  return at(found, start, end);
 }
 
 /** A presence as an optional value. */
