@@ -1,6 +1,9 @@
 /** What all policies judged on one review share: the bindings of their expressions. */
+
+import { parseTimestamp } from "../cel/runtime/timestamp.ts";
 import type { CelValue } from "../cel/value.ts";
-import type { JsonObject } from "../lib/json.ts";
+import { isJsonObject, type JsonObject } from "../lib/json.ts";
+import { memberOf } from "./json-equals.ts";
 import { isNamespaceResource } from "./resource-rule.ts";
 import type { Review, World } from "./review.ts";
 
@@ -29,9 +32,21 @@ export function bindingsOf(review: Review, world: World, unknownNamespaces: Unkn
 }
 
 /** null for what is in no namespace, undefined for a namespace that is not known. */
-function namespaceObject(review: Review, world: World): JsonObject | null | undefined {
+function namespaceObject(review: Review, world: World): CelValue | undefined {
   if (review.namespace === "" || isNamespaceResource(review.resource)) return null;
-  return world.namespace(review.namespace);
+  const namespace = world.namespace(review.namespace);
+  return namespace === undefined ? undefined : withTimestamps(namespace);
+}
+
+/** The namespace as it is declared: with its times as timestamps, which are texts in JSON. */
+function withTimestamps(namespace: JsonObject): CelValue {
+  const metadata = namespace["metadata"];
+  if (!isJsonObject(metadata)) return namespace;
+  const times = ["creationTimestamp", "deletionTimestamp"].flatMap((key) => {
+    const text = memberOf(metadata, key);
+    return typeof text === "string" ? [[key, parseTimestamp(text)] as const] : [];
+  });
+  return times.length === 0 ? namespace : { ...namespace, metadata: { ...metadata, ...Object.fromEntries(times) } };
 }
 
 /** The world as a judge sees it that knows every namespace at least by name. */

@@ -1,6 +1,6 @@
 import type { Environment } from "../cel/environment.ts";
 import type { CompileOptions, LazyScope, Program } from "../cel/program.ts";
-import { BOOL, type CelType, type FieldType } from "../cel/type.ts";
+import { BOOL, type CelType, DYN, type FieldType } from "../cel/type.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { AuditAnnotation, Expression, NamedExpression } from "../resource/expression.ts";
 import type { CompiledAnnotation, CompiledCondition, CompiledExpression } from "./compiled-policy.ts";
@@ -34,9 +34,9 @@ export class ExpressionCompiler {
     this.lazy = { variable: "variables", programs };
     for (const { name, expression } of variables) {
       const compiled = this.compile(expression);
-      if (compiled === undefined) continue;
-      fields.set(name, { type: compiled.program.checked.resultType });
-      programs.set(name, compiled.program);
+      // One that does not compile is not a mistake of those that use it.
+      fields.set(name, { type: compiled?.program.checked.resultType ?? DYN });
+      if (compiled !== undefined) programs.set(name, compiled.program);
     }
   }
 
