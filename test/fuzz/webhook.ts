@@ -5,9 +5,10 @@ import type { JsonValue } from "../../src/lib/json.ts";
 import { judge } from "../../src/policy/judge.ts";
 import { readPacks } from "../admission/packs.ts";
 import { sampleReview } from "../admission/sample-review.ts";
+import type { FuzzTarget } from "./target.ts";
 
 /** Far more than any body of this size may take, far less than a person would wait. */
-const MAX_ANSWER_MS = 500;
+const MAX_ANSWER_MS = 2_000;
 const MAX_TREE_CHANGES = 4;
 const MAX_TEXT_CHANGES = 3;
 
@@ -63,9 +64,8 @@ const FRAGMENTS = [
   "\u0000",
 ];
 
-export const webhookFuzz = {
+export const webhookFuzz: FuzzTarget = {
   name: "webhook",
-  /** `random` gives numbers from 0 to below 1. Throws when an answer is wrong, with the body that did it. */
   run(random: () => number): void {
     prepared ??= webhook();
     const upTo = (limit: number): number => Math.floor(random() * limit);
