@@ -30,6 +30,6 @@ test.each([
       });
       expect(source, expression).toEqual(closure);
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });

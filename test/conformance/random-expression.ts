@@ -10,6 +10,8 @@ export interface Dialect {
   readonly hasExtensions: boolean;
   /** Whether `dyn` values, such as the object `o`, occur. */
   readonly hasDyn: boolean;
+  /** Templates that are left out. */
+  readonly without?: readonly string[];
 }
 
 export const VARIABLES: Readonly<Record<string, CelType>> = {
@@ -121,8 +123,8 @@ const INT_FROM_EXTENSIONS = ["cel.bind(z, I, z + z)", "L.transformList(n, x, n +
 const BOOL_FROM_EXTENSIONS = ["L.all(n, x, n < x)", "M.exists(k, v, k == S && v > I)", "cel.bind(z, L, z == z)"];
 
 /** Expressions of type bool, int, string and list, up to a depth. */
-export function expressionOf({ hasOptionals, hasExtensions, hasDyn }: Dialect): Texts {
-  const forms = (...lists: readonly (readonly string[])[]): readonly string[] => lists.flat();
+export function expressionOf({ hasOptionals, hasExtensions, hasDyn, without = [] }: Dialect): Texts {
+  const forms = (...lists: readonly (readonly string[])[]): readonly string[] => lists.flat().filter((form) => !without.includes(form));
   const when = (condition: boolean, list: readonly string[]): readonly string[] => (condition ? list : []);
   const { B, I, S, L, O } = fc.letrec<Record<string, string>>((tie) => {
     /** A text with the letters of the template filled in. */
@@ -137,7 +139,7 @@ export function expressionOf({ hasOptionals, hasExtensions, hasDyn }: Dialect): 
         fc.oneof(intLiteral, oneOf("i", "j")),
         forms(INT_FORMS, when(hasDyn, INT_FROM_DYN), when(hasOptionals, INT_FROM_OPTIONALS), when(hasExtensions, INT_FROM_EXTENSIONS)),
       ),
-      S: type(fc.oneof(stringLiteral, oneOf("s", "t")), STRING_FORMS),
+      S: type(fc.oneof(stringLiteral, oneOf("s", "t")), forms(STRING_FORMS)),
       B: type(
         oneOf("true", "false", "b"),
         forms(
@@ -147,10 +149,10 @@ export function expressionOf({ hasOptionals, hasExtensions, hasDyn }: Dialect): 
           when(hasExtensions, BOOL_FROM_EXTENSIONS),
         ),
       ),
-      D: type(fc.oneof(doubleLiteral, oneOf("d")), DOUBLE_FORMS),
-      L: type(oneOf("l", "[1, 2, 3]", "[i]"), LIST_FORMS),
-      M: type(oneOf("m", "{'k': 1}"), MAP_FORMS),
-      O: type(oneOf("o.n", "o.text", "o.none"), DYN_FORMS),
+      D: type(fc.oneof(doubleLiteral, oneOf("d")), forms(DOUBLE_FORMS)),
+      L: type(oneOf("l", "[1, 2, 3]", "[i]"), forms(LIST_FORMS)),
+      M: type(oneOf("m", "{'k': 1}"), forms(MAP_FORMS)),
+      O: type(oneOf("o.n", "o.text", "o.none"), forms(DYN_FORMS)),
     };
   });
   const roots = [B, B, B, I, S, L, ...(hasDyn ? [O] : [])].filter((root) => root !== undefined);
