@@ -103,7 +103,7 @@ function literalValueOf(value: CelValue): LiteralValue | null {
     case "bigint":
       return { type: "int", value };
     case "number":
-      return Number.isInteger(value) ? { type: "int", value: BigInt(value) } : doubleLiteral(value);
+      return Number.isSafeInteger(value) ? { type: "int", value: BigInt(value) } : doubleLiteral(value);
     default:
       if (value === null) return { type: "null" };
       if (value instanceof Uint8Array) return { type: "bytes", value };

@@ -1,0 +1,20 @@
+/** What `main.ts` runs. */
+export interface FuzzTarget {
+  readonly name: string;
+  /**
+   * Makes one input from random numbers (0 up to, without, 1) and judges what the product does with it. The same numbers make the
+   * same input. Throws when something is wrong, with the input that did it.
+   */
+  run(random: () => number): void;
+}
+
+/** Random numbers that depend on nothing but the seed and the number of the input (mulberry32). */
+export function randomOf(seed: number, input: number): () => number {
+  let state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(input + 1, 0x85ebca6b)) >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,8 @@
+import { celEvaluationFuzz } from "./cel.ts";
+import { celFrontEndFuzz } from "./cel-front-end.ts";
+import { regexFuzz } from "./regex.ts";
+import type { FuzzTarget } from "./target.ts";
+import { webhookFuzz } from "./webhook.ts";
+import { yamlFuzz } from "./yaml.ts";
+
+export const targets: readonly FuzzTarget[] = [regexFuzz, celFrontEndFuzz, celEvaluationFuzz, yamlFuzz, webhookFuzz];
