@@ -60,6 +60,11 @@ describe("a state directory", () => {
     await refusal().toMatchObject({ code: "STATE_UNUSABLE" });
   });
 
+  test("is refused where no directory can be made", async () => {
+    path = "/proc/vigil/state";
+    await refusal().toMatchObject({ code: "STATE_UNUSABLE" });
+  });
+
   test.each(["", "[]", "{}", '{"format":"1","installation":"x"}'])("is refused when its description is `%s`", async (text) => {
     mkdirSync(path);
     writeFileSync(join(path, "state.json"), text);

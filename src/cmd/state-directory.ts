@@ -3,8 +3,8 @@
  * says in which format it is written, so that a newer Vigil can open an older one and an older one refuses a newer.
  */
 import { randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { writeFileAtomic } from "../lib/atomic-write.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
@@ -59,7 +59,7 @@ export async function openStateDirectory(directory: string, migrations: readonly
 /** Makes the directory, or makes sure that it is ours and private. */
 function prepare(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: PRIVATE_MODE });
+    if (!existsSync(path)) makeDirectory(path);
     const { uid, mode } = statSync(path);
     const entries = readdirSync(path);
     if (entries.length > 0 && !entries.includes(DESCRIPTION) && !entries.includes("lock")) {
@@ -81,6 +81,12 @@ function prepare(path: string): void {
       cause: error,
     });
   }
+}
+
+/** Without `recursive`, which never ends where a file system refuses new directories as if their parent were missing (/proc). */
+function makeDirectory(path: string): void {
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path));
+  mkdirSync(path, { mode: PRIVATE_MODE });
 }
 
 /** An open transaction is a lock that the kernel takes back whatever happens to this process; no stale lock can remain. */
