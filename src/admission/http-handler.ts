@@ -47,17 +47,20 @@ const PHASES: ReadonlyMap<string, Phase> = new Map([
 
 /** The listener of `request` events. It never throws, whatever the request. */
 export function createHandler(options: HandlerOptions): (request: HttpRequest, response: HttpResponse) => void {
+  const { metrics, isDraining } = options;
   return (request, response) => {
-    const path = pathOf(request.url ?? "");
-    const phase = PHASES.get(path);
-    const answered =
-      phase === undefined ? Promise.resolve(answerProbe(options, path, request.method)) : answerReview(options, phase, request);
-    answered
-      .catch((thrown: unknown) => refusal(options.metrics, { code: "ADMISSION_FAILED", message: messageOf(thrown) }))
-      .then((answer) => send(request, response, answer, options.isDraining()))
+    answerRequest(options, request)
+      .catch((thrown: unknown) => refusal(metrics, { code: "ADMISSION_FAILED", message: messageOf(thrown) }))
+      .then((answer) => send(request, response, answer, isDraining()))
       // The connection broke while the answer was written: there is nobody left to tell.
-      .catch(() => options.metrics.connectionErrors.increment("response"));
+      .catch(() => metrics.connectionErrors.increment("response"));
   };
+}
+
+async function answerRequest(options: HandlerOptions, request: HttpRequest): Promise<HttpAnswer> {
+  const path = pathOf(request.url ?? "");
+  const phase = PHASES.get(path);
+  return phase === undefined ? answerProbe(options, path, request.method) : answerReview(options, phase, request);
 }
 
 async function answerReview(options: HandlerOptions, phase: Phase, request: HttpRequest): Promise<HttpAnswer> {

@@ -147,6 +147,16 @@ test("probes tell health, readiness with reasons, and metrics", async () => {
   expect(body).toContain('vigil_snapshot_info{id="s"} 1');
 });
 
+test("a probe that fails is an answer, and the server goes on", async () => {
+  const unreadyReasons = (): never => {
+    throw new Error("broken");
+  };
+  const { port } = await start({ unreadyReasons });
+  const answer = await ask1(port, { path: "/readyz", method: "GET" }, "");
+  expect([answer.status, codeOf(answer)]).toEqual([500, "ADMISSION_FAILED"]);
+  expect(isAllowed(await ask1(port))).toBe(true);
+});
+
 describe("a wrong request is refused with its status, and the next one is answered", () => {
   const limits = { maxBytes: 4096 };
   const long = "x".repeat(5000);
