@@ -7,6 +7,7 @@ import { mutate } from "./mutate.ts";
 import type { PolicyResult, Skipped } from "./policy-result.ts";
 import type { Review, World } from "./review.ts";
 import { checkConditions, describeError } from "./run-expression.ts";
+import { withoutSecrets } from "./shown-evidence.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Finding, validate } from "./validate.ts";
 
@@ -52,12 +53,15 @@ function applyEffect(policy: CompiledPolicy, binding: CompiledBinding, { snapsho
   const { effect } = policy;
   if (effect.kind === "validate") {
     const { findings, annotations } = validate(policy, effect, frame);
-    return { policy, binding, findings, annotations, skipped: undefined, cost: frame.cost, object: review.object };
+    return { policy, binding, findings: shown(findings, review), annotations, skipped: undefined, cost: frame.cost, object: review.object };
   }
   if (effect.kind === "broken" || review.object === null) return passed(policy, binding, review, frame.cost);
   const { findings, annotations, object } = mutate(policy, effect, review.object, frame, snapshot.schemaOf(review.kind));
-  return { policy, binding, findings, annotations, skipped: undefined, cost: frame.cost, object };
+  return { policy, binding, findings: shown(findings, review), annotations, skipped: undefined, cost: frame.cost, object };
 }
+
+const shown = (findings: readonly Finding[], review: Review): readonly Finding[] =>
+  findings.length === 0 ? findings : findings.map((finding) => withoutSecrets(finding, review));
 
 const NONE: readonly never[] = [];
 
@@ -85,7 +89,7 @@ export const failed = (
   cost: number = 0,
 ): PolicyResult => ({
   ...passed(policy, binding, review, cost),
-  findings: [finding],
+  findings: shown([finding], review),
 });
 
 /** The finding about a policy or binding that cannot be used at all. */
@@ -97,6 +101,7 @@ export const unusable = (message: string): Finding => ({
   index: 0,
   failed: undefined,
   errorAt: -1,
+  evidence: [],
 });
 
 const unmet = (condition: string): Skipped => ({

@@ -368,6 +368,32 @@ describe("what is not known", () => {
   });
 });
 
+describe("a verdict that is no", () => {
+  test("shows the values that decided", () => {
+    const policy = validatingPolicy(
+      "validations: [{expression: \"object.spec.template.spec.containers.all(c, c.image.startsWith('quay.io/'))\"}]",
+    );
+    expect(decide(policy).verdicts[0]?.evidence).toEqual([
+      { expression: "object.spec.template.spec.containers[0].image", value: '"nginx"' },
+    ]);
+  });
+
+  test("shows what failed to evaluate", () => {
+    const policy = validatingPolicy('validations: [{expression: "object.spec.nothing == 1"}]');
+    expect(decide(policy).verdicts[0]?.evidence).toMatchObject([
+      { expression: "object.spec.nothing", value: expect.stringMatching(/^error: /) },
+    ]);
+  });
+
+  test("shows nothing of what a Secret holds", () => {
+    const policy = validatingPolicy("validations: [{expression: \"object.data.key == 'x'\"}]")
+      .replace("apiGroups: [apps]", 'apiGroups: [""]')
+      .replace("[deployments]", "[secrets]");
+    const review = reviewOf("{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {key: cGFzc3dvcmQ=}}");
+    expect(decide(policy, { review }).verdicts[0]?.evidence).toEqual([{ expression: "object.data.key", value: "(hidden)" }]);
+  });
+});
+
 test("durations come from the clock that is given", () => {
   let nowUs = 0;
   const decision = decide(validatingPolicy('validations: [{expression: "true"}]'), { options: { clockUs: () => (nowUs += 5) } });

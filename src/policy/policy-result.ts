@@ -64,6 +64,7 @@ export function verdictOn(result: PolicyResult, finding: Finding, durationUs: nu
     message: finding.message,
     reason: finding.reason,
     isError: finding.kind === "error",
+    ...(finding.evidence.length === 0 ? {} : { evidence: finding.evidence }),
     cost,
     durationUs,
     ...sourceOf(finding),

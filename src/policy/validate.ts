@@ -4,6 +4,7 @@ import { CelError, type CelValue } from "../cel/value.ts";
 import type { CompiledAnnotation, CompiledExpression, CompiledPolicy, CompiledValidation, ValidateEffect } from "./compiled-policy.ts";
 import { isKyvernoKind } from "./compiled-policy.ts";
 import { cut, describeError, runExpression } from "./run-expression.ts";
+import { evidenceFor, type ShownEvidence } from "./shown-evidence.ts";
 
 /** One thing that does not hold, or cannot be told. */
 export interface Finding {
@@ -17,6 +18,8 @@ export interface Finding {
   readonly failed: CompiledExpression | undefined;
   /** Where in the text of `failed` the error is, -1 when that is not known. */
   readonly errorAt: number;
+  /** The values that decided. */
+  readonly evidence: ShownEvidence;
 }
 
 export interface Validated {
@@ -63,10 +66,10 @@ function findingOf(
       ? kyvernoMessage(validation, index, frame, budget)
       : kubernetesMessage(validation, frame, budget);
     const reason = isKyvernoKind(policy.kind) ? "Forbidden" : validation.reason;
-    return { kind: "fail", rule, message, reason, index, failed: validation, errorAt: -1 };
+    return { kind: "fail", rule, message, reason, index, failed: validation, errorAt: -1, evidence: evidenceFor(validation, frame) };
   }
   const error = value instanceof CelError ? value : new CelError("CEL_NOT_BOOL", "a validation must be true or false");
-  return errorFinding(rule, index, validation, error);
+  return { ...errorFinding(rule, index, validation, error), evidence: evidenceFor(validation, frame) };
 }
 
 export const errorFinding = (rule: string, index: number, failed: CompiledExpression, error: CelError): Finding => ({
@@ -77,6 +80,7 @@ export const errorFinding = (rule: string, index: number, failed: CompiledExpres
   index,
   failed,
   errorAt: error.start,
+  evidence: [],
 });
 
 /** The messageExpression unless it fails or its text is unfit, then the message, then the expression. */
