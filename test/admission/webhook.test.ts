@@ -76,7 +76,7 @@ const SAFE_POD = sampleReview(0);
 const PRIVILEGED_POD = sampleReview(1);
 const CLUSTER_ADMIN = sampleReview(4);
 
-test("a Pod as it should be is allowed, a privileged one is not, and its event says which policy", async () => {
+test("a Pod as it should be is allowed, a privileged one is not, and its event says which policy and values", async () => {
   expect(await ask("/validate", SAFE_POD)).toMatchObject({ allowed: true });
   const denied = await ask("/validate", PRIVILEGED_POD);
   expect(denied).toMatchObject({ allowed: false, status: { code: expect.any(Number), message: expect.stringContaining("privileged") } });
@@ -85,6 +85,7 @@ test("a Pod as it should be is allowed, a privileged one is not, and its event s
   expect(found).toContainEqual(
     expect.objectContaining({ auditId: denied.uid, policy: "pod-security-baseline", source: expect.stringContaining("baseline.yaml") }),
   );
+  expect(found.some((event) => event.kind === "decision" && event.evidence.length > 0)).toBe(true);
 });
 
 test("a role that may do everything is refused or warned of", async () => {
