@@ -7,6 +7,7 @@ export const MAX_INSTRUCTIONS = 32_000;
 
 const ASCII_SIZE = 128;
 const WORDS_PER_SET = 4;
+const NO_MEMBERS = new Uint32Array(0);
 
 export const OP = {
   /** Consumes a code point of the set `operand`, goes to `next`. */
@@ -26,7 +27,7 @@ export interface Program {
   readonly nexts: Uint16Array;
   readonly operands: Uint16Array;
   readonly sets: readonly CharSet[];
-  /** Which ASCII characters each set holds, as 128 bits a set. */
+  /** Which ASCII characters each set holds, as 128 bits a set; empty in a program without captures. */
   readonly asciiMembers: Uint32Array;
   /** The number of the set of all code points that a match can begin with, or -1 when a match can be empty. */
   readonly leadingSet: number;
@@ -187,7 +188,7 @@ class ProgramBuilder {
       nexts: Uint16Array.from(this.#nexts),
       operands: Uint16Array.from(this.#operands),
       sets: this.#sets,
-      asciiMembers: asciiMembersOf(this.#sets),
+      asciiMembers: this.#hasCaptures ? asciiMembersOf(this.#sets) : NO_MEMBERS,
       leadingSet,
       hasWordBoundary: assertions.has(ASSERTION.wordBoundary) || assertions.has(ASSERTION.notWordBoundary),
       hasLineAssertion: assertions.has(ASSERTION.beginLine) || assertions.has(ASSERTION.endLine),

@@ -5,7 +5,7 @@
 import { err, ok, type Result } from "../../lib/result.ts";
 import { BoundedBacktracker } from "./bounded-backtracker.ts";
 import { CaptureMachine } from "./capture-machine.ts";
-import type { Pattern } from "./pattern.ts";
+import type { CaptureSearch } from "./capture-search.ts";
 import { parsePattern } from "./pattern-parser.ts";
 import { compileProgram, instructionCount, MAX_INSTRUCTIONS } from "./program.ts";
 import { RegexError } from "./regex-error.ts";
@@ -35,19 +35,18 @@ export class Regex {
   /** Set when `test` asks for plain text only: a caller may use the string method itself. */
   readonly literal: LiteralSearch | null;
 
-  readonly #tree: Pattern;
-  readonly #form: SearchForm;
+  /** Null once the automaton is made of it. */
+  #form: SearchForm | null;
   #automaton: SearchAutomaton | null = null;
   #backtracker: BoundedBacktracker | null = null;
   #machine: CaptureMachine | null = null;
 
   /** Use `compileRegex`. */
-  constructor(pattern: string, tree: Pattern, names: readonly (string | null)[]) {
+  constructor(pattern: string, form: SearchForm, names: readonly (string | null)[]) {
     this.pattern = pattern;
     this.names = names;
-    this.#tree = tree;
-    this.#form = searchFormOf(tree);
-    this.literal = this.#form.literal;
+    this.literal = form.literal;
+    this.#form = form.literal === null ? form : null;
   }
 
   /** Whether the pattern matches anywhere in `text`. */
@@ -87,12 +86,7 @@ export class Regex {
   }
 
   #captureSearch(length: number): BoundedBacktracker | CaptureMachine {
-    this.#backtracker ??= new BoundedBacktracker({
-      program: compileProgram(this.#tree, "captures"),
-      groupCount: this.names.length,
-      isAnchored: this.#form.isAnchored,
-      prefix: prefixOf(this.#tree),
-    });
+    this.#backtracker ??= new BoundedBacktracker(captureSearchOf(this.pattern));
     if (this.#backtracker.fits(length)) return this.#backtracker;
     this.#machine ??= new CaptureMachine(this.#backtracker.search);
     return this.#machine;
@@ -100,9 +94,26 @@ export class Regex {
 
   #matchesFrom(text: string, from: number): boolean {
     if (this.literal !== null) return searchLiteral(this.literal, text, from);
-    this.#automaton ??= new SearchAutomaton(this.#form);
-    return this.#automaton.search(text, from);
+    if (this.#form !== null) {
+      this.#automaton = new SearchAutomaton(this.#form);
+      this.#form = null;
+    }
+    return this.#automaton?.search(text, from) ?? false;
   }
+}
+
+/** Few expressions are asked for more than a yes or no: the tree is not kept for those that are, but read again. */
+function captureSearchOf(text: string): CaptureSearch {
+  const parsed = parsePattern(text);
+  // INVARIANT: the same text was accepted before.
+  if (!parsed.ok) throw parsed.error;
+  const { pattern, groupNames } = parsed.value;
+  return {
+    program: compileProgram(pattern, "captures"),
+    groupCount: groupNames.length,
+    isAnchored: searchFormOf(pattern).isAnchored,
+    prefix: prefixOf(pattern),
+  };
 }
 
 function spanAt(slots: Int32Array, slot: number): Span | null {
@@ -142,7 +153,7 @@ export function compileRegex(pattern: string): Result<Regex, RegexError> {
       ),
     );
   }
-  return ok(new Regex(pattern, tree, groupNames));
+  return ok(new Regex(pattern, searchFormOf(tree), groupNames));
 }
 
 const cache = new Map<string, Result<Regex, RegexError>>();

@@ -12,6 +12,7 @@ import type { SearchForm } from "./search-form.ts";
 /** Of the table and the states of one automaton; at least one state is always kept. */
 const MAX_STATE_BYTES = 256 * 1024;
 
+const STATE_OVERHEAD_BYTES = 100;
 /** Marks of visits are kept in 32 bits. */
 const MAX_VISIT = 0x7fffffff;
 
@@ -24,12 +25,11 @@ const AT_BEGINNING = 1;
 const AFTER_NEWLINE = 2;
 const AFTER_WORD = 4;
 
-interface State {
-  /** Instructions that wait for a character: sets, and assertions that look at what follows. Ascending. */
-  readonly waiting: Uint16Array;
-  /** The bits above; 0 where no waiting assertion can ask for them. */
-  readonly before: number;
-}
+/**
+ * What makes a state: its first unit holds the bits above, 0 where nothing can ask for them, the others in ascending order the
+ * instructions that wait for a character (sets, and assertions that look at what follows). A string is small, and a key.
+ */
+type State = string;
 
 export class SearchAutomaton {
   /** How much was done: characters read and instructions visited. For tests of growth. */
@@ -43,9 +43,9 @@ export class SearchAutomaton {
   /** Cell `state + class` holds the next state (a multiple of the width), or one of the negative numbers above. */
   #table: Int32Array;
   #states: State[] = [];
-  #stateByKey = new Map<string, number>();
+  #rows = new Map<State, number>();
   /** By what stands before the start; UNKNOWN where not yet made. */
-  readonly #startStates = new Int32Array(AFTER_WORD + 1).fill(UNKNOWN);
+  readonly #startStates: number[] = new Array<number>(AFTER_WORD + 1).fill(UNKNOWN);
   #stateBytes = 0;
 
   /** Instructions reached in the current transition, and marks of those visited. */
@@ -129,10 +129,11 @@ export class SearchAutomaton {
     return next;
   }
 
-  #nextState({ waiting, before }: State, charClass: number): number {
+  #nextState(state: State, charClass: number): number {
     const { ops, nexts, operands, sets } = this.#program;
     this.#begin();
-    for (const pc of waiting) this.#follow(pc, before, charClass);
+    const before = state.charCodeAt(0);
+    for (let i = 1; i < state.length; i++) this.#follow(state.charCodeAt(i), before, charClass);
     if (this.#isMatched) return MATCHED;
     if (charClass === this.#classes.count) return DEAD;
     const sources = this.#reached;
@@ -213,23 +214,21 @@ export class SearchAutomaton {
     return contains(WORD_CHAR, codePoint) ? newline | AFTER_WORD : newline;
   }
 
-  /** The state of what was reached. */
+  /** The row of the state of what was reached. */
   #stateOf(after: number): number {
     if (this.#isMatched) return MATCHED;
-    const waiting = Uint16Array.from(this.#reached).sort();
-    if (waiting.length === 0) return DEAD;
-    const hasAssertion = waiting.some((pc) => this.#program.ops[pc] === OP.assert);
-    const before = hasAssertion ? after : 0;
-    const key = keyOf(waiting, before);
-    return this.#stateByKey.get(key) ?? this.#addState({ waiting, before }, key);
+    if (this.#reached.length === 0) return DEAD;
+    const hasAssertion = this.#reached.some((pc) => this.#program.ops[pc] === OP.assert);
+    const state = stateText(hasAssertion ? after : 0, this.#reached);
+    return this.#rows.get(state) ?? this.#addState(state);
   }
 
-  #addState(state: State, key: string): number {
+  #addState(state: State): number {
     const width = this.#width;
-    const bytes = 4 * width + 4 * state.waiting.length + 200;
+    const bytes = 4 * width + 2 * state.length + STATE_OVERHEAD_BYTES;
     if (this.#stateBytes + bytes > MAX_STATE_BYTES) {
       this.#states = [];
-      this.#stateByKey = new Map();
+      this.#rows = new Map();
       this.#startStates.fill(UNKNOWN);
       this.#stateBytes = 0;
     }
@@ -241,15 +240,17 @@ export class SearchAutomaton {
       this.#table = larger;
     }
     this.#table.fill(UNKNOWN, row, row + width);
-    this.#stateByKey.set(key, row);
+    this.#rows.set(state, row);
     return row;
   }
 }
 
-const KEY_CHUNK = 4096;
+/** Arguments of one call. */
+const TEXT_CHUNK = 4096;
 
-function keyOf(waiting: Uint16Array, before: number): string {
-  let key = String.fromCharCode(before);
-  for (let i = 0; i < waiting.length; i += KEY_CHUNK) key += String.fromCharCode(...waiting.subarray(i, i + KEY_CHUNK));
-  return key;
+function stateText(before: number, reached: readonly number[]): State {
+  const waiting = new Uint16Array(reached).sort();
+  let text = String.fromCharCode(before);
+  for (let i = 0; i < waiting.length; i += TEXT_CHUNK) text += String.fromCharCode(...waiting.subarray(i, i + TEXT_CHUNK));
+  return text;
 }
