@@ -1,11 +1,10 @@
 /** From policies as they were read to what judges by them. */
 import { CelError, type CelValue } from "../cel/value.ts";
 import type { Diagnostic } from "../lib/diagnostic.ts";
-import type { ObjectReviewOptions } from "../policy/review-of.ts";
 import { compileSnapshot, type Snapshot, type SnapshotOptions } from "../policy/snapshot.ts";
-import { type CustomKind, isCustomResourceDefinition, parseCustomKinds } from "../resource/crd.ts";
+import { isCustomResourceDefinition, parseCustomKinds } from "../resource/crd.ts";
 import type { Document } from "../resource/document.ts";
-import { kubernetesSchemas, resourceTypeOf } from "../resource/kubernetes-kinds.ts";
+import { type Kinds, withCustomKinds } from "../resource/kinds.ts";
 import type { PolicySet } from "./policy-set.ts";
 import { readOneValue } from "./read-input.ts";
 
@@ -14,7 +13,8 @@ export interface CompiledPolicies {
   /** What is wrong with the files and with what they say. */
   readonly diagnostics: readonly Diagnostic[];
   /** Knows the built-in kinds and those that definitions among the files add. */
-  readonly resourceTypeOf: ObjectReviewOptions["resourceTypeOf"];
+  readonly kinds: Kinds;
+  readonly resourceTypeOf: Kinds["resourceTypeOf"];
 }
 
 /** Compiles a set; `definitions` are further documents among which CustomResourceDefinitions may be. */
@@ -23,28 +23,23 @@ export function compilePolicySet(
   unboundPolicies: NonNullable<SnapshotOptions["unboundPolicies"]>,
   definitions: readonly Document[] = [],
 ): CompiledPolicies {
-  const custom = customKinds([...set.others, ...definitions]);
+  const kinds = kindsOf([...set.others, ...definitions]);
   const { snapshot, diagnostics } = compileSnapshot(set.resources, {
-    schemaOf: ({ group, version, kind }) =>
-      kubernetesSchemas({ group, version, kind }) ?? custom.get(`${group}/${version} ${kind}`)?.schema,
+    schemaOf: kinds.schemaOf,
     random: Math.random,
     parseYaml,
     unboundPolicies,
   });
-  return {
-    snapshot,
-    diagnostics: [...set.diagnostics, ...diagnostics],
-    resourceTypeOf: (gvk) => resourceTypeOf(gvk) ?? custom.get(`${gvk.group}/${gvk.version} ${gvk.kind}`)?.type,
-  };
+  return { snapshot, diagnostics: [...set.diagnostics, ...diagnostics], kinds, resourceTypeOf: kinds.resourceTypeOf };
 }
 
 /** A definition that cannot be read is judged as a manifest like any other; its kind is then unknown. */
-function customKinds(documents: readonly Document[]): ReadonlyMap<string, CustomKind> {
-  const kinds = documents.filter(isCustomResourceDefinition).flatMap((document) => {
+function kindsOf(documents: readonly Document[]): Kinds {
+  const custom = documents.filter(isCustomResourceDefinition).flatMap((document) => {
     const parsed = parseCustomKinds(document);
     return parsed.ok ? parsed.value : [];
   });
-  return new Map(kinds.map((kind) => [`${kind.group}/${kind.version} ${kind.kind}`, kind]));
+  return withCustomKinds(custom);
 }
 
 /** For Kyverno's `yaml.parse`. */

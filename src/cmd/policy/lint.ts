@@ -6,6 +6,7 @@ import { unparse } from "../../cel/unparse.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import type { CompiledPolicy } from "../../policy/compiled-policy.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
+import { checkTypes } from "../../policy/type-check.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import { compilePolicySet } from "../compile-policy-set.ts";
 import { noteDiagnostics } from "../notes.ts";
@@ -21,7 +22,9 @@ export interface LintOptions {
 }
 
 export async function lintPolicies({ sources, showsCost, format }: LintOptions, terminal: Terminal): Promise<ExitCode> {
-  const { snapshot, diagnostics } = compilePolicySet(await readPolicySet(sources), "inactive");
+  const set = await readPolicySet(sources);
+  const { snapshot, diagnostics: mistakes, kinds } = compilePolicySet(set, "inactive");
+  const diagnostics = [...mistakes, ...checkTypes(set.resources, kinds)];
   const count = (severity: Diagnostic["severity"]): number => diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
   const summary = { policies: ownPolicies(snapshot).length, errors: count("error"), warnings: count("warning") };
   const costs = showsCost ? costsOf(snapshot) : [];
