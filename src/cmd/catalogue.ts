@@ -8,7 +8,14 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
-import { policyBenchCommand, policyExplainCommand, policyLintCommand, policyListCommand, policyTestCommand } from "./commands/policy.ts";
+import {
+  policyBenchCommand,
+  policyExplainCommand,
+  policyLintCommand,
+  policyListCommand,
+  policyReloadCommand,
+  policyTestCommand,
+} from "./commands/policy.ts";
 import { statusCommand } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -22,6 +29,7 @@ export const CATALOGUE: readonly Command[] = [
   policyLintCommand,
   policyTestCommand,
   policyBenchCommand,
+  policyReloadCommand,
   eventsCommand,
   eventsWhyCommand,
   explainCommand,

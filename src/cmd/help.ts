@@ -23,7 +23,7 @@ export function groupHelp(words: readonly string[], catalogue: readonly Command[
 export function commandHelp(command: Command, terminal: Terminal): string {
   const section = (title: string, lines: readonly string[]): readonly string[] =>
     lines.length === 0 ? [] : ["", heading(title, terminal), ...lines];
-  const flags = Object.entries(command.flags).map(([name, flag]) => [`  ${flagUsage(name, flag)}`, flag.summary + defaultOf(flag)]);
+  const flags = Object.entries(command.flags).map(([name, flag]) => [`  ${flagUsage(name, flag)}`, flag.summary + defaultText(flag)]);
   return [
     `vigil ${command.path}: ${command.summary}`,
     ...(command.description === undefined ? [] : ["", command.description]),
@@ -51,13 +51,15 @@ export function commandHelp(command: Command, terminal: Terminal): string {
 
 const heading = (text: string, terminal: Terminal): string => terminal.style("bold", `${text}:`);
 
-function flagUsage(name: string, flag: Flag): string {
+/** `-o, --format text|json` */
+export function flagUsage(name: string, flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   const value = flag.kind === "boolean" ? "" : ` ${flag.kind === "choice" ? flag.choices.join("|") : flag.value}`;
   return `${short}--${name}${value}`;
 }
 
-function defaultOf(flag: Flag): string {
+/** ` (default 30m)`, ` (repeatable)`, or nothing. */
+export function defaultText(flag: Flag): string {
   if (flag.kind === "list") return " (repeatable)";
   if (flag.kind === "boolean" || flag.default === undefined) return "";
   return ` (default ${flag.kind === "duration" ? formatDuration(flag.default) : flag.default})`;

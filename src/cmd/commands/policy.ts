@@ -1,4 +1,5 @@
 import { type Command, defineCommand, FORMAT_FLAG, type Operand } from "../command.ts";
+import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
 import { POLICY_FLAG } from "./check.ts";
 
 /** Where the policies are that a command is about. */
@@ -85,5 +86,20 @@ export const policyBenchCommand: Command = defineCommand({
   async run({ operands: paths, flags: { policy: sources, rounds, format }, terminal }) {
     const { benchPolicies } = await import("../policy/bench.ts");
     return benchPolicies({ paths, sources, rounds, format }, terminal);
+  },
+});
+
+export const policyReloadCommand: Command = defineCommand({
+  path: "policy reload",
+  summary: "make the running Vigil read its policies now",
+  description:
+    "It follows its policies by itself; this is for file systems that report no changes, and to see at once what is wrong with a change.",
+  operands: [],
+  flags: { state: STATE_FLAG, config: CONFIG_FLAG },
+  examples: [{ line: "vigil policy reload", says: "after a change" }],
+  exitCodes: { 0: "what there is now is in force", 1: "it has mistakes; what was in force stays", 2: "no Vigil answers" },
+  async run(invocation) {
+    const { reloadPolicies } = await import("../policy/reload.ts");
+    return reloadPolicies(invocation, invocation.flags);
   },
 });
