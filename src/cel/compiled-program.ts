@@ -1,11 +1,12 @@
 import type { Diagnostic } from "../lib/diagnostic.ts";
+import { messageOf } from "../lib/error.ts";
 import type { Result } from "../lib/result.ts";
 import type { CheckedExpression } from "./checked-expression.ts";
 import type { Frame } from "./frame.ts";
 import type { Plan } from "./plan/op.ts";
 import type { Program } from "./program.ts";
 import type { SourceText } from "./source-text.ts";
-import type { CelValue } from "./value.ts";
+import { CelError, type CelValue } from "./value.ts";
 
 /** The way from a text to a function, in one environment and with one set of options. */
 export interface Recipe {
@@ -31,11 +32,20 @@ export class CompiledProgram implements Program {
   }
 
   run(frame: Frame): CelValue {
-    if (this.#code === null) {
-      this.#code = this.#recipe.link(this.plan);
-      this.#checked = null;
+    const { locals } = frame;
+    try {
+      return (this.#code ?? this.#link())(frame);
+    } catch (thrown) {
+      // Nothing throws on purpose; a value too deep for the stack may, and must not end more than this evaluation.
+      frame.locals = locals;
+      return new CelError("CEL_INTERNAL", `evaluation failed: ${messageOf(thrown)}`, 0, this.#source.text.length);
     }
-    return this.#code(frame);
+  }
+
+  #link(): (frame: Frame) => CelValue {
+    this.#code = this.#recipe.link(this.plan);
+    this.#checked = null;
+    return this.#code;
   }
 
   get checked(): CheckedExpression {
