@@ -7,7 +7,7 @@
 import type { CelValue } from "../value.ts";
 
 /** Fields of the classes in value.ts, and of the libraries' extension types (a test keeps this list complete). */
-export const CLASS_FIELDS: ReadonlySet<string> = new Set([
+const CLASS_FIELDS: ReadonlySet<string> = new Set([
   "value",
   "seconds",
   "nanos",
@@ -37,6 +37,8 @@ export const CLASS_FIELDS: ReadonlySet<string> = new Set([
   "notation",
   "isCompact",
   "content",
+  "accepts",
+  "check",
 ]);
 
 const prototypeNames = (...prototypes: readonly object[]): ReadonlySet<string> =>
