@@ -1,6 +1,6 @@
 /** Requests that are refused before a policy is asked: what is wrong, as the Kubernetes Status that API clients print. */
 import type { JsonErrorCode } from "../lib/strict-json.ts";
-import type { ReviewError } from "../policy/review-of.ts";
+import type { ReviewError } from "../policy/request-reader.ts";
 
 export type AdmissionErrorCode =
   | "ADMISSION_NOT_FOUND"

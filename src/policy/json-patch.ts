@@ -82,7 +82,7 @@ function transfer(document: JsonValue, path: Path, operation: JsonPatchOperation
 }
 
 /** The value that a path leads to. */
-export function valueAt(document: JsonValue, path: Path): JsonValue | undefined {
+function valueAt(document: JsonValue, path: Path): JsonValue | undefined {
   let current: JsonValue | undefined = document;
   for (const segment of path) {
     if (isJsonArray(current)) {

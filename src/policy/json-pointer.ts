@@ -11,6 +11,3 @@ export function parsePointer(pointer: string): readonly string[] | undefined {
 }
 
 export const encodeSegment = (segment: string): string => segment.replaceAll("~", "~0").replaceAll("/", "~1");
-
-export const encodePointer = (segments: readonly (string | number)[]): string =>
-  segments.map((segment) => `/${encodeSegment(String(segment))}`).join("");

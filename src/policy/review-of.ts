@@ -1,15 +1,9 @@
 /** Reviews from what there is to judge: an AdmissionReview as the API server sends it, or an object as if it were requested. */
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { splitApiVersion } from "./equivalent-resource.ts";
-import { memberOf } from "./json-equals.ts";
+import { describeGot, invalid, RequestReader, type ReviewError } from "./request-reader.ts";
 import type { GroupVersionKind, GroupVersionResource, Operation, Review, UserInfo } from "./review.ts";
-
-export interface ReviewError {
-  readonly code: "REVIEW_INVALID" | "REVIEW_VERSION" | "REVIEW_NO_REQUEST";
-  readonly message: string;
-  readonly hint?: string;
-}
 
 const OPERATIONS: ReadonlySet<string> = new Set<Operation>(["CREATE", "UPDATE", "DELETE", "CONNECT"]);
 
@@ -23,7 +17,7 @@ export function reviewOfAdmissionRequest(json: JsonValue): Result<Review, Review
   if (apiVersion !== "admission.k8s.io/v1" || kind !== "AdmissionReview") {
     return err({
       code: "REVIEW_VERSION",
-      message: `expected an AdmissionReview of \`admission.k8s.io/v1\`, got \`${show(kind)}\` of \`${show(apiVersion)}\``,
+      message: `expected an AdmissionReview of \`admission.k8s.io/v1\`, got \`${describeGot(kind)}\` of \`${describeGot(apiVersion)}\``,
       hint: "list only `v1` in the webhook's admissionReviewVersions",
     });
   }
@@ -39,7 +33,7 @@ export function reviewOfAdmissionRequest(json: JsonValue): Result<Review, Review
 }
 
 function reviewOfRequest(request: JsonObject): Result<Review, ReviewError> {
-  const reader = new Reader(request);
+  const reader = new RequestReader(request);
   const kind = reader.kind("kind");
   const resource = reader.resource("resource");
   const subResource = reader.string("subResource");
@@ -68,97 +62,6 @@ function reviewOfRequest(request: JsonObject): Result<Review, ReviewError> {
 }
 
 const isOperation = (text: string): text is Operation => OPERATIONS.has(text);
-
-const show = (value: JsonValue | undefined): string =>
-  value === undefined
-    ? "nothing"
-    : typeof value === "string"
-      ? value.slice(0, 100)
-      : isJsonArray(value)
-        ? "a list"
-        : value === null
-          ? "null"
-          : `${typeof value}`;
-
-const invalid = (field: string, expected: string, got: JsonValue | undefined): ReviewError => ({
-  code: "REVIEW_INVALID",
-  message: `\`${field}\`: expected ${expected}, got \`${show(got)}\``,
-});
-
-/** Reads fields of a request and remembers the first one that is wrong. */
-class Reader {
-  readonly #request: JsonObject;
-  problem: ReviewError | undefined;
-
-  constructor(request: JsonObject) {
-    this.#request = request;
-  }
-
-  has(key: string): boolean {
-    const value = memberOf(this.#request, key);
-    return value !== undefined && value !== null;
-  }
-
-  string(key: string): string {
-    return this.#textOf(this.#request, key, "request");
-  }
-
-  boolean(key: string): boolean {
-    const value = memberOf(this.#request, key) ?? false;
-    if (typeof value === "boolean") return value;
-    this.#fail(key, "a boolean", value);
-    return false;
-  }
-
-  object(key: string): JsonObject | null {
-    const value = memberOf(this.#request, key) ?? null;
-    if (value === null || isJsonObject(value)) return value;
-    this.#fail(key, "an object", value);
-    return null;
-  }
-
-  kind(key: string): GroupVersionKind {
-    const at = this.#required(key);
-    return { ...this.#groupVersion(at, key), kind: this.#textOf(at, "kind", `request.${key}`) };
-  }
-
-  resource(key: string): GroupVersionResource {
-    const at = this.#required(key);
-    return { ...this.#groupVersion(at, key), resource: this.#textOf(at, "resource", `request.${key}`) };
-  }
-
-  user(key: string): UserInfo {
-    const at = this.object(key) ?? {};
-    const groups = memberOf(at, "groups") ?? [];
-    if (!isJsonArray(groups)) this.#fail(`${key}.groups`, "a list", groups);
-    return {
-      username: this.#textOf(at, "username", `request.${key}`),
-      uid: this.#textOf(at, "uid", `request.${key}`),
-      groups: isJsonArray(groups) ? groups.filter((group) => typeof group === "string") : [],
-    };
-  }
-
-  #groupVersion(at: JsonObject, key: string): { readonly group: string; readonly version: string } {
-    return { group: this.#textOf(at, "group", `request.${key}`), version: this.#textOf(at, "version", `request.${key}`) };
-  }
-
-  #required(key: string): JsonObject {
-    const value = this.object(key);
-    if (value === null) this.#fail(key, "an object", value);
-    return value ?? {};
-  }
-
-  #textOf(at: JsonObject, key: string, path: string): string {
-    const value = memberOf(at, key) ?? "";
-    if (typeof value === "string") return value;
-    this.problem ??= invalid(`${path}.${key}`, "a text", value);
-    return "";
-  }
-
-  #fail(key: string, expected: string, got: JsonValue): void {
-    this.problem ??= invalid(`request.${key}`, expected, got);
-  }
-}
 
 // ---------------------------------------------------------------- objects
 
