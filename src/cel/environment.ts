@@ -35,9 +35,13 @@ export interface EnvironmentOptions {
 /** What an expression may use. Immutable: `extend` makes a new one. */
 export interface Environment {
   readonly declarations: Declarations;
+  /** An environment with what this one has and what the options add; a variable or library of the same name is replaced. */
   extend(options: EnvironmentOptions): Environment;
+  /** The syntax tree, or what is wrong: see `CelDiagnosticCode`. */
   parse(source: string | SourceText): Result<ParsedExpression, readonly Diagnostic[]>;
+  /** The tree with types and meanings of names, or everything that is wrong, in source order. */
   check(parsed: ParsedExpression): Result<CheckedExpression, readonly Diagnostic[]>;
+  /** A program, or what is wrong with the text. It becomes code when it first runs. */
   compile(source: string | SourceText, options?: CompileOptions): Result<Program, readonly Diagnostic[]>;
   /** The program of a tree that needs no checking, such as a residual expression. */
   link(checked: CheckedExpression, options?: Pick<CompileOptions, "backend" | "lazy">): Program;
@@ -74,8 +78,7 @@ function environmentOf(declarations: Declarations, isPresenceStrict: boolean): E
   }
 
   function link(checked: CheckedExpression, options: Pick<CompileOptions, "backend" | "lazy"> = {}): Program {
-    const chosen = recipe(options.lazy, true, options.backend ?? "auto");
-    return { checked, run: chosen.link(chosen.plan(checked)) };
+    return new CompiledProgram({ ...recipe(options.lazy, true, options.backend ?? "auto"), check: () => ok(checked) }, checked);
   }
 
   return {
