@@ -9,12 +9,10 @@ die() { # die WHAT [WHAT TO DO]
 
 # Node runs the sources directly; 24.15 is the first version whose type stripping, sqlite and compile cache we rely on.
 fits() {
-  version=$("$1" --version 2>/dev/null) || return 1
-  version=${version#v}
-  major=${version%%.*}
-  minor=${version#*.}
-  minor=${minor%%.*}
-  [ "$major" -gt 24 ] || { [ "$major" -eq 24 ] && [ "$minor" -ge 15 ]; }
+  case $("$1" --version 2>/dev/null) in
+    v24.1[5-9].* | v24.[2-9][0-9].* | v2[5-9].* | v[3-9][0-9].*) return 0 ;;
+    *) return 1 ;;
+  esac
 }
 
 # Sets $node to the pinned Node of toolchain/ or to the one on PATH; false when neither fits.
