@@ -8,6 +8,12 @@ export interface FuzzTarget {
   run(random: () => number): void;
 }
 
+/** Processor time of this thread: other programs do not make an input slow. */
+export function threadMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Random numbers that depend on nothing but the seed and the number of the input (mulberry32). */
 export function randomOf(seed: number, input: number): () => number {
   let state = (Math.imul(seed, 0x9e3779b1) ^ Math.imul(input + 1, 0x85ebca6b)) >>> 0;
