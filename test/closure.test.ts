@@ -9,6 +9,12 @@ const ENTRIES = [
     packages: ["node:buffer", "node:crypto", "node:zlib"],
     why: "the published compiler needs nothing else, and of these only what computes",
   },
+  {
+    entry: "src/spiffe/index.ts",
+    folders: ["spiffe", "lib"],
+    packages: ["node:crypto", "node:buffer"],
+    why: "whoever verifies identities loads nothing that listens or connects",
+  },
 ] as const;
 
 test.each(ENTRIES)("$entry: $why", ({ entry, folders, packages }) => {
