@@ -208,12 +208,12 @@ export class Lowering {
   }
 
   lowerComprehension(expr: Comprehension): ComprehensionOp {
-    const { macro, start, end, var1, var2 } = expr;
+    const { macro, start, end, var1, var2, filter: filterExpr } = expr;
     const { once, perBody, onExit, onAccept } = MACRO_COSTS[macro];
     const range = this.lower(expr.range);
     this.cost += once;
     return this.within(var2 === null ? [var1] : [var1, var2], ([slot1 = 0, slot2 = null]) => {
-      const filter = expr.filter === null ? null : this.branch(() => this.lower(expr.filter ?? expr.body));
+      const filter = filterExpr === null ? null : this.branch(() => this.lower(filterExpr));
       const body = this.branch(() => {
         this.cost += perBody;
         return this.lower(expr.body);

@@ -109,34 +109,39 @@ const conditional: LowerOperator = (lowering, { call: { start, end }, args: [con
   };
 };
 
+/** The key of a constant step: a string, or an index of a list. */
+function stepKey(key: Op): string | number | undefined {
+  if (key.kind !== "constant") return undefined;
+  const { value } = key;
+  return typeof value === "string" || (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) ? value : undefined;
+}
+
 const index =
   (isOptional: boolean): LowerOperator =>
   (lowering, { call, args: [containerExpr, keyExpr] }) => {
     if (containerExpr === undefined || keyExpr === undefined) return undefined;
     const { start, end } = call;
     const container = lowering.lowerContainer(containerExpr);
-    const key = lowering.lowerWithDiscount(keyExpr);
-    const isStep =
-      key.kind === "constant" &&
-      (typeof key.value === "string" || (typeof key.value === "number" && key.value >= 0 && Number.isInteger(key.value)));
-    const op: Op = isStep
-      ? lowering.select(container, { key: key.value as string | number, end }, start, isOptional)
-      : { kind: "index", start, end, container, key, isOptional };
+    const operand = lowering.lowerWithDiscount(keyExpr);
+    const key = stepKey(operand);
+    const op: Op =
+      key === undefined
+        ? { kind: "index", start, end, container, key: operand, isOptional }
+        : lowering.select(container, { key, end }, start, isOptional);
     return lowering.asDeclared(call, op);
   };
 
 const membership: LowerOperator = binary((lowering, { call: { start, end }, args }, element, container) => {
-  const size =
-    container.kind === "list"
-      ? container.elements.length
-      : container.kind === "constant" && Array.isArray(container.value)
-        ? container.value.length
-        : undefined;
   const isMap = args[1] !== undefined && lowering.typeOf(args[1]).kind === "map";
-  const cost = size ?? (isMap ? 1 : undefined);
+  const cost = literalLength(container) ?? (isMap ? 1 : undefined);
   lowering.cost += cost ?? 0;
   return { kind: "in", start, end, element, container, isCostly: cost === undefined };
 });
+
+function literalLength(op: Op): number | undefined {
+  if (op.kind === "list") return op.elements.length;
+  return op.kind === "constant" && Array.isArray(op.value) ? op.value.length : undefined;
+}
 
 /** `or` and `orValue`, which cost nothing themselves. */
 const alternative =

@@ -1,5 +1,5 @@
 import { CelDouble, CelDuration, CelMap, CelOpaque, CelOptional, CelTimestamp, CelTypeValue, CelUint, type CelValue } from "../value.ts";
-import { isPlainMap, mapGet, mapKeys, mapSize } from "./map.ts";
+import { isPlainMap, mapGet, mapKeys, mapSize, mapValue } from "./map.ts";
 import { typeName } from "./type-of.ts";
 
 /**
@@ -60,6 +60,6 @@ function mapEquals(a: CelValue, b: CelValue): boolean {
   if (!isMapA || !isMapB || mapSize(a) !== mapSize(b)) return false;
   return mapKeys(a).every((key) => {
     const right = mapGet(b, key);
-    return right !== undefined && equals(mapGet(a, key) ?? null, right);
+    return right !== undefined && equals(mapValue(a, key), right);
   });
 }

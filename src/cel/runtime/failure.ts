@@ -1,15 +1,24 @@
 /** The errors that evaluation itself makes. Positions are added by the back end, see `CelError`. */
 import { formatType } from "../type.ts";
-import { CelError, type CelValue } from "../value.ts";
+import { CelDouble, CelError, CelUint, type CelValue } from "../value.ts";
 import { typeOf } from "./type-of.ts";
 
-/** How long a quoted key or literal may get in a message. UNTRUSTED: keys come from the reviewed object. */
+/** How long quoted input may get in a message. UNTRUSTED: keys and texts come from the reviewed object. */
 const MAX_QUOTED_LENGTH = 80;
 
 /** Input in backticks, on one line, cut to a bearable length. */
 export function quote(text: string): string {
   const shown = text.length > MAX_QUOTED_LENGTH ? `${text.slice(0, MAX_QUOTED_LENGTH)}…` : text;
-  return `\`${shown.replaceAll(/[\p{Cc}`]/gu, "?")}\``;
+  return isPrintable(shown) ? `\`${shown}\`` : `\`${shown.replaceAll(/[\p{Cc}`]/gu, "?")}\``;
+}
+
+/** As the regular expression above, for the many texts that are fine: errors are made often, and mostly absorbed. */
+function isPrintable(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit < 0x20 || unit === 0x60 || (unit >= 0x7f && unit < 0xa0)) return false;
+  }
+  return true;
 }
 
 export const noSuchOverload = (fn: string, args: readonly CelValue[]): CelError =>
@@ -33,9 +42,6 @@ export const costLimitExceeded = (limit: number): CelError =>
   new CelError("CEL_COST_LIMIT", `evaluation cost more than the limit of ${limit} units`);
 
 function keyText(key: CelValue): string {
-  if (typeof key === "object" && key !== null) {
-    const { value } = key as { readonly value?: unknown };
-    return typeof value === "number" || typeof value === "bigint" ? String(value) : formatType(typeOf(key));
-  }
-  return String(key);
+  if (typeof key !== "object" || key === null) return String(key);
+  return key instanceof CelUint || key instanceof CelDouble ? String(key.value) : formatType(typeOf(key));
 }

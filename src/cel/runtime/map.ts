@@ -82,6 +82,6 @@ export class MapBuilder {
   build(): PlainMap | CelMap {
     if (!this.#hasOnlyStrings) return new CelMap(this.#entries);
     // `fromEntries` defines properties, so that a key `__proto__` becomes one too.
-    return Object.fromEntries(this.#entries.values()) as PlainMap;
+    return Object.fromEntries([...this.#entries.values()].map(([key, value]) => [String(key), value]));
   }
 }

@@ -11,7 +11,7 @@ import { findOverload } from "./dispatch.ts";
 import { doubleOf } from "./double.ts";
 import { equals } from "./equality.ts";
 import { costLimitExceeded, noSuchOverload, notBool } from "./failure.ts";
-import { isMap, MapBuilder, mapGet, mapKeys } from "./map.ts";
+import { isMap, MapBuilder, mapKeys, mapValue } from "./map.ts";
 import { matchesPattern } from "./match.ts";
 import { isGreater, isGreaterOrEqual, isLess, isLessOrEqual } from "./ordering.ts";
 import { at } from "./position.ts";
@@ -97,7 +97,7 @@ export const elements = (range: CelValue, start: number, end: number): readonly 
 /** The values that go with what `elements` gives, for two variables: the elements of a list, the values of a map. */
 export function values(range: CelValue, keys: readonly CelValue[]): readonly CelValue[] {
   if (Array.isArray(range)) return range;
-  return isMap(range) ? keys.map((key) => mapGet(range, key) ?? null) : [];
+  return isMap(range) ? keys.map((key) => mapValue(range, key)) : [];
 }
 
 /** A list of elements of which some are optional, errors checked from left to right. */
@@ -134,7 +134,7 @@ export function addEntry(builder: MapBuilder, entry: CelValue): CelError | undef
   if (entry instanceof CelError) return entry;
   if (!isMap(entry)) return noSuchOverload("transformMapEntry", [entry]);
   for (const key of mapKeys(entry)) {
-    const failure = builder.add(key, mapGet(entry, key) ?? null);
+    const failure = builder.add(key, mapValue(entry, key));
     if (failure !== undefined) return failure;
   }
   return undefined;
