@@ -48,6 +48,17 @@ describe("generated source", () => {
     expect(evaluate(expression, { n: 2, spec: { a: 3 } })).toBe(true);
   });
 
+  test("gives NaN no order, be it a constant", () => {
+    for (const expression of ["object < double('NaN')", "object >= double('NaN')", "double('NaN') < object"]) {
+      expect(evaluate(expression, 1)).toMatchObject({ code: "CEL_INVALID_ARGUMENT" });
+    }
+  });
+
+  test("takes as many terms as the text has room for", () => {
+    const terms = Array.from({ length: 4500 }, (_, index) => `object.b${index}`);
+    expect(evaluate(terms.join("||"), { b4499: true })).toBe(true);
+  });
+
   test("takes any text as a literal, a key or a field", () => {
     const nasty = fc.oneof(
       fc.string({ unit: "binary" }),

@@ -3,7 +3,21 @@
  * identifiers are generated. Every operation is one statement that assigns a temporary: the usual types inline, the rest
  * by the run-time functions, which also pass errors on.
  */
-import type { ConditionalOp, LetOp, ListOp, LogicalOp, MapOp, NotOp, Op, OptMapOp, OrOp, OrValueOp, Plan, StructOp } from "../plan/op.ts";
+import type {
+  Branch,
+  ConditionalOp,
+  LetOp,
+  ListOp,
+  LogicalOp,
+  MapOp,
+  NotOp,
+  Op,
+  OptMapOp,
+  OrOp,
+  OrValueOp,
+  Plan,
+  StructOp,
+} from "../plan/op.ts";
 import { emitHas, emitIndex, emitOptionalPath, emitPath, emitVariable } from "./access-source.ts";
 import { emitCall } from "./call-source.ts";
 import { emitComprehension } from "./comprehension-source.ts";
@@ -117,18 +131,19 @@ function emitLogical(emitter: Emitter, { terms, isAnd }: LogicalOp): string {
   const result = emitter.temporary();
   const label = emitter.label();
   emitter.line(`${result}=${isAnd};${label}:{`);
-  const emitTerm = (index: number): void => {
-    const term = terms[index];
-    if (term === undefined) return;
+  const emitTerm = (term: Branch, isFirst: boolean): void => {
     const value = emitter.emitBranch(term);
     const { start, end } = term.op;
-    const keep = index === 0 ? "" : `if(${result}===${isAnd})`;
+    const keep = isFirst ? "" : `if(${result}===${isAnd})`;
     emitter.line(`if(${value}!==${isAnd}){if(${value}===${!isAnd}){${result}=${!isAnd};break ${label};}`);
     emitter.line(`${keep}${result}=K.boolError(${value},${emitter.span(start, end)});}`);
-    // What a later term computes is known to the terms behind it only.
-    emitter.conditionally(() => emitTerm(index + 1));
   };
-  emitTerm(0);
+  const [first, ...others] = terms;
+  if (first !== undefined) emitTerm(first, true);
+  // A term runs when all those before it have run: what they compute is known to it, but not behind the operation.
+  emitter.conditionally(() => {
+    for (const term of others) emitTerm(term, false);
+  });
   emitter.line("}");
   return result;
 }

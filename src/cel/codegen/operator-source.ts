@@ -56,9 +56,11 @@ export function emitCompare(emitter: Emitter, op: CompareOp): string {
   const slow = `K.${COMPARISONS[op.comparison]}(${a},${b},${emitter.span(op.start, op.end)})`;
   if (constantType(op.left) === "string" || constantType(op.right) === "string") return emitter.assign(slow);
   // NaN, which is not equal to itself, has no order.
-  const isOrdered = [left, right].filter(([operand]) => operand.kind !== "constant").map(([, code]) => `&&${code}===${code}`);
+  const isOrdered = [left, right].filter(([operand]) => !isOrderedConstant(operand)).map(([, code]) => `&&${code}===${code}`);
   return emitter.assign(`${bothAre("number", [left, right])}${isOrdered.join("")}?${a}${op.comparison}${b}:${slow}`);
 }
+
+const isOrderedConstant = (op: Op): boolean => op.kind === "constant" && !Number.isNaN(op.value);
 
 export function emitArithmetic(emitter: Emitter, op: ArithmeticOp): string {
   const { operator, start, end, isCostly } = op;
