@@ -66,3 +66,8 @@ test.each<Case>([
   else expect(applied).toMatchObject({ ok: false, error: { code: error, index: 0 } });
   expect(JSON.stringify(document)).toBe(before);
 });
+
+test("a value copied into itself again and again is refused before it fills the memory", () => {
+  const operations = Array.from({ length: 60 }, (_, index) => ({ op: "copy", from: "/a", path: `/a/k${index}` }) as const);
+  expect(applyPatch({ a: { x: 1 } }, operations)).toMatchObject({ ok: false, error: { code: "PATCH_INVALID" } });
+});

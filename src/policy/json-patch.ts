@@ -1,5 +1,5 @@
 /** JSON Patch (RFC 6902), applied without changing its input: what a patch does not touch is shared with the result. */
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
+import { encodeJson, isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { JsonPatchOperation } from "./decision.ts";
 import { jsonEquals, memberOf } from "./json-equals.ts";
@@ -15,6 +15,8 @@ export interface PatchError {
 
 /** A patch may hold this many operations. */
 export const MAX_PATCH_OPERATIONS = 10_000;
+/** What all copies of a patch may come to, in UTF-16 units of JSON: a value that is copied into itself doubles each time. */
+const MAX_COPIED = 3 * 1024 * 1024;
 
 type Step = Result<JsonValue, Omit<PatchError, "index">>;
 type Path = readonly string[];
@@ -32,7 +34,10 @@ export function applyPatch(document: JsonValue, operations: readonly JsonPatchOp
     });
   }
   let current = document;
+  let copied = 0;
   for (const [index, operation] of operations.entries()) {
+    if (operation.op === "copy") copied += copiedLength(current, operation);
+    if (copied > MAX_COPIED) return err({ code: "PATCH_INVALID", message: `a patch may copy ${MAX_COPIED} characters of JSON`, index });
     const step = applyOperation(current, operation);
     if (!step.ok) return err({ ...step.error, index });
     current = step.value;
@@ -79,6 +84,11 @@ function transfer(document: JsonValue, path: Path, operation: JsonPatchOperation
   }
   const removed = change(document, from, operation.from ?? "", remove);
   return removed.ok ? change(removed.value, path, operation.path, add(value)) : removed;
+}
+
+function copiedLength(document: JsonValue, { from = "" }: JsonPatchOperation): number {
+  const value = valueAt(document, parsePointer(from) ?? []);
+  return value === undefined ? 0 : encodeJson(value).length;
 }
 
 /** The value that a path leads to. */
