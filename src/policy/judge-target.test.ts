@@ -61,3 +61,14 @@ test.each([
 test("a request that the policy is not about changes nothing", () => {
   expect(labelsAfter(policy(`{${aboutConfigMaps}}`), CONFIG)).toEqual([]);
 });
+
+test("the time is that of the world", () => {
+  const conditions = "targetMatchConditions: [{name: late, expression: \"time.now() > timestamp('2030-01-01T00:00:00Z')\"}]";
+  const snapshot = snapshotOf(policy(`{${aboutConfigMaps}}`, conditions));
+  const changedAt = (time: string): boolean =>
+    judgeTarget(snapshot, reviewOf(SECRET), reviewOf(CONFIG), { ...worldOf(), nowMs: Date.parse(time) }).some(
+      ({ skipped }) => skipped === undefined,
+    );
+  expect(changedAt("2031-01-01")).toBe(true);
+  expect(changedAt("2029-01-01")).toBe(false);
+});

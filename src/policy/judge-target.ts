@@ -19,6 +19,7 @@ import type { Snapshot } from "./snapshot.ts";
  * result for each of them that is about both, each going on from the object that the one before it left.
  */
 export function judgeTarget(snapshot: Snapshot, trigger: Review, target: Review, world: World): readonly PolicyResult[] {
+  snapshot.clock.nowMs = world.nowMs;
   const seen = withBareNamespaces(world);
   const results: PolicyResult[] = [];
   let object = target.object;
