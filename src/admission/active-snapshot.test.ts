@@ -22,13 +22,13 @@ test("what does not compile leaves the last good snapshot in force and says why"
   expect(active.status).toMatchObject({ id: "a", activatedAtMs: 2, refused: { atMs: 3, diagnostics: [diagnostic("error")] } });
 });
 
-test("the same snapshot again is not a change, and ends a refusal", () => {
-  const active = new ActiveSnapshot<{ readonly id: string }>();
-  const first = { id: "a" };
-  active.offer({ snapshot: first, diagnostics: [] }, 1);
+test("the same policies again are not a change, but end a refusal and come with the objects of now", () => {
+  const active = new ActiveSnapshot<{ readonly id: string; readonly world?: string }>();
+  active.offer({ snapshot: { id: "a" }, diagnostics: [] }, 1);
   active.offer({ snapshot: { id: "b" }, diagnostics: [diagnostic("error")] }, 2);
-  expect(active.offer({ snapshot: { id: "a" }, diagnostics: [] }, 3)).toBe("unchanged");
-  expect(active.current).toBe(first);
+  const again = { id: "a", world: "new" };
+  expect(active.offer({ snapshot: again, diagnostics: [] }, 3)).toBe("unchanged");
+  expect(active.current).toBe(again);
   expect(active.status).toEqual({ id: "a", activatedAtMs: 1, diagnostics: [], refused: undefined });
 });
 

@@ -34,7 +34,10 @@ export class ActiveSnapshot<S extends { readonly id: string }> {
     return this.#status;
   }
 
-  /** Puts a snapshot in force that compiled without errors, or is the first; `unchanged` when the same one already is. */
+  /**
+   * Puts a snapshot in force that compiled without errors, or is the first; `unchanged` when its id is that of the one before. The later
+   * one takes over even then: the id speaks of the policies, not of the objects that they may look at.
+   */
   offer({ snapshot, diagnostics }: Compiled<S>, nowMs: number): "activated" | "unchanged" | "refused" {
     if (this.#snapshot !== undefined && diagnostics.some(({ severity }) => severity === "error")) {
       this.#status = { ...this.#status, refused: { atMs: nowMs, diagnostics } };
@@ -43,8 +46,7 @@ export class ActiveSnapshot<S extends { readonly id: string }> {
     const isSame = this.#snapshot?.id === snapshot.id;
     const activatedAtMs = isSame ? this.#status.activatedAtMs : nowMs;
     this.#status = { id: snapshot.id, activatedAtMs, diagnostics, refused: undefined };
-    if (isSame) return "unchanged";
     this.#snapshot = snapshot;
-    return "activated";
+    return isSame ? "unchanged" : "activated";
   }
 }
