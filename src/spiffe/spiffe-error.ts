@@ -29,11 +29,12 @@ export const refuse = (
 
 const MAX_SHOWN = 120;
 
-/** Untrusted text for a message: one line, printable, short. */
-export const shown = (text: string): string => {
-  const start = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
-  return `\`${JSON.stringify(start).slice(1, -1)}\``;
-};
+/** Untrusted text for a message: one line, short, ASCII alone (terminals obey more control characters than JSON escapes). */
+export function shown(text: string): string {
+  const start = JSON.stringify(text.slice(0, MAX_SHOWN)).slice(1, -1);
+  const ascii = start.replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `\`${ascii}${text.length > MAX_SHOWN ? "…" : ""}\``;
+}
 
 /** An untrusted JSON value for a message. */
 export const shownValue = (value: JsonValue | undefined): string => (value === undefined ? "nothing" : shown(encodeJson(value)));
