@@ -3,6 +3,9 @@ import type { Decision, JsonPatchOperation, Verdict } from "./decision.ts";
 import { denialText, outcomeOf, type PolicyResult, passVerdict, verdictOn, warningText } from "./policy-result.ts";
 import type { Finding } from "./validate.ts";
 
+/** A flood of denials must not cost more than it has to: only the first findings of a decision are explained. */
+const MAX_EXPLAINED = 3;
+
 /** Collects results in policy order. */
 export class DecisionDraft {
   readonly #verdicts: Verdict[] = [];
@@ -13,6 +16,7 @@ export class DecisionDraft {
   #message = "";
   #reason = "";
 
+  #explained = 0;
   readonly #clockUs: (() => number) | undefined;
   readonly #startUs: number;
   #beforeUs: number;
@@ -28,7 +32,7 @@ export class DecisionDraft {
     const durationUs = this.#lap();
     if (result.findings.length === 0) this.#verdicts.push(passVerdict(result, durationUs));
     for (const finding of result.findings) {
-      this.#verdicts.push(verdictOn(result, finding, durationUs));
+      this.#verdicts.push(verdictOn(result, finding, durationUs, this.#explained++ < MAX_EXPLAINED));
       this.#addFinding(result, finding);
     }
     for (const [key, value] of result.annotations) this.#annotate(`${result.policy.name}/${key}`, value);

@@ -28,7 +28,7 @@ export interface Verdict {
   readonly isError: boolean;
   /** The exception that exempted the subject, when outcome is skip for that reason. */
   readonly exception?: string;
-  /** The values that decided, for `vigil events why`: sub-expression → its value as JSON text (cut at 200 characters). Only for a failed rule. */
+  /** The values that decided, for `vigil events why`: sub-expression → its value as JSON text (cut at 200 characters). Only for the first rules that failed, and found when it is first read. */
   readonly evidence?: readonly { readonly expression: string; readonly value: string }[];
   /** CEL cost units used by the policy for this review. */
   readonly cost: number;

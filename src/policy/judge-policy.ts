@@ -9,7 +9,7 @@ import type { Review, World } from "./review.ts";
 import { checkConditions, describeError } from "./run-expression.ts";
 import { withoutSecrets } from "./shown-evidence.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { type Finding, validate } from "./validate.ts";
+import { type Finding, nothingToShow, validate } from "./validate.ts";
 
 /** What a policy is judged in. */
 export interface Scene {
@@ -101,7 +101,7 @@ export const unusable = (message: string): Finding => ({
   index: 0,
   failed: undefined,
   errorAt: -1,
-  evidence: [],
+  explain: nothingToShow,
 });
 
 const unmet = (condition: string): Skipped => ({

@@ -51,10 +51,10 @@ export function passVerdict({ policy, binding, skipped, cost }: PolicyResult, du
   return { ...verdict, ...named("binding", binding.name), ...named("rule", skipped?.rule), ...named("exception", skipped?.exception) };
 }
 
-/** The verdict on one finding. */
-export function verdictOn(result: PolicyResult, finding: Finding, durationUs: number): Verdict {
+/** The verdict on one finding; `explained` adds the values that decided. */
+export function verdictOn(result: PolicyResult, finding: Finding, durationUs: number, explained: boolean): Verdict {
   const { policy, binding, cost } = result;
-  return {
+  const verdict: Verdict = {
     outcome: outcomeOf(result, finding),
     policy: policy.name,
     policyKind: policy.kind,
@@ -64,13 +64,23 @@ export function verdictOn(result: PolicyResult, finding: Finding, durationUs: nu
     message: finding.message,
     reason: finding.reason,
     isError: finding.kind === "error",
-    ...(finding.evidence.length === 0 ? {} : { evidence: finding.evidence }),
     cost,
     durationUs,
     ...sourceOf(finding),
     ...named("severity", policy.severity),
     ...named("category", policy.category),
   };
+  return explained ? withEvidence(verdict, finding.explain) : verdict;
+}
+
+/** Finding the evidence costs more than judging: it is done when the evidence is first read. */
+function withEvidence(verdict: Verdict, explain: Finding["explain"]): Verdict {
+  let evidence: Verdict["evidence"];
+  const get = (): Verdict["evidence"] => {
+    evidence ??= explain();
+    return evidence;
+  };
+  return Object.defineProperty(verdict, "evidence", { enumerable: true, configurable: true, get });
 }
 
 function sourceOf({ failed, errorAt }: Finding): Pick<Verdict, "source"> {

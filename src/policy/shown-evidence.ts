@@ -28,11 +28,10 @@ export function withoutSecrets(finding: Finding, { kind, requestKind }: Review):
   return {
     ...finding,
     message: finding.kind === "error" ? finding.message.replace(/ resulted in error: .*$/s, " resulted in error") : finding.message,
-    evidence: finding.evidence.map(({ expression, value }) => ({
-      expression,
-      value: /^(true|false|null)$/.test(value) ? value : "(hidden)",
-    })),
+    explain: () => finding.explain().map(({ expression, value }) => ({ expression, value: isTruth(value) ? value : "(hidden)" })),
   };
 }
+
+const isTruth = (value: string): boolean => value === "true" || value === "false" || value === "null";
 
 const isSecret = ({ group, kind }: GroupVersionKind): boolean => group === "" && kind === "Secret";

@@ -18,8 +18,8 @@ export interface Finding {
   readonly failed: CompiledExpression | undefined;
   /** Where in the text of `failed` the error is, -1 when that is not known. */
   readonly errorAt: number;
-  /** The values that decided. */
-  readonly evidence: ShownEvidence;
+  /** Finds the values that decided, by evaluating again. */
+  readonly explain: () => ShownEvidence;
 }
 
 export interface Validated {
@@ -66,10 +66,10 @@ function findingOf(
       ? kyvernoMessage(validation, index, frame, budget)
       : kubernetesMessage(validation, frame, budget);
     const reason = isKyvernoKind(policy.kind) ? "Forbidden" : validation.reason;
-    return { kind: "fail", rule, message, reason, index, failed: validation, errorAt: -1, evidence: evidenceFor(validation, frame) };
+    return { kind: "fail", rule, message, reason, index, failed: validation, errorAt: -1, explain: () => evidenceFor(validation, frame) };
   }
   const error = value instanceof CelError ? value : new CelError("CEL_NOT_BOOL", "a validation must be true or false");
-  return { ...errorFinding(rule, index, validation, error), evidence: evidenceFor(validation, frame) };
+  return { ...errorFinding(rule, index, validation, error), explain: () => evidenceFor(validation, frame) };
 }
 
 export const errorFinding = (rule: string, index: number, failed: CompiledExpression, error: CelError): Finding => ({
@@ -80,8 +80,11 @@ export const errorFinding = (rule: string, index: number, failed: CompiledExpres
   index,
   failed,
   errorAt: error.start,
-  evidence: [],
+  explain: nothingToShow,
 });
+
+/** For findings that no values decided. */
+export const nothingToShow = (): ShownEvidence => [];
 
 /** The messageExpression unless it fails or its text is unfit, then the message, then the expression. */
 function kubernetesMessage({ expression, message, messageExpression }: CompiledValidation, frame: Frame, budget: number): string {
