@@ -13,6 +13,7 @@ let news: ProcessNews[];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "vigil-supervisor-"));
   news = [];
+  minMs = 10;
 });
 afterEach(async () => {
   await supervisor?.stop();
@@ -21,6 +22,8 @@ afterEach(async () => {
 
 const diary = (): readonly string[] => readFileSync(join(folder, "diary"), "utf8").trim().split("\n");
 const parts = (): readonly string[] => diary().filter((line) => !line.includes("hears"));
+
+let minMs = 10;
 
 function supervise(...roles: readonly (readonly [name: string, part: Part["part"]])[]): Supervisor {
   const specs = roles.map(([name, part]): ProcessSpec => {
@@ -34,7 +37,7 @@ function supervise(...roles: readonly (readonly [name: string, part: Part["part"
       drainWithinMs: part === "will not end" ? 200 : 20_000,
     };
   });
-  supervisor = new Supervisor(specs, (item) => news.push(item), { ...RESTART, minMs: 10, maxMs: 40 });
+  supervisor = new Supervisor(specs, (item) => news.push(item), { ...RESTART, minMs, maxMs: minMs * 4 });
   return supervisor;
 }
 
@@ -86,6 +89,7 @@ describe("the supervisor", () => {
   });
 
   test("does not start a process again once it has been stopped", async () => {
+    minMs = 60_000;
     const one = supervise(["only", "works"]);
     await one.start();
     process.kill(one.status[0]?.pid ?? 0, "SIGKILL");
