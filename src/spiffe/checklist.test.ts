@@ -37,7 +37,7 @@ import {
   newSigner,
   signedToken,
 } from "../../test/spiffe/trust-fixture.ts";
-import { encodeNull, encodeObjectIdentifier, encodeSequence } from "../lib/der.ts";
+import { encodeElement, encodeNull, encodeObjectIdentifier, encodeSequence } from "../lib/der.ts";
 import type { JsonObject } from "../lib/json.ts";
 import type { Result } from "../lib/result.ts";
 import { jsonOfJwtBundle, jsonOfTrustBundle, parseTrustBundle } from "./bundle.ts";
@@ -111,6 +111,13 @@ const witOf = (token: string): ReturnType<typeof verifyWitSvid> =>
   verifyWitSvid(token, bundles, { nowMs: NOW_MS, provesPossession: () => true });
 const jwtOf = (token: string): ReturnType<typeof verifyJwtSvid> => verifyJwtSvid(token, bundles, EXPECTED);
 const noBundles = createBundleMap([]);
+
+/** A leaf of an authority that is in the bundle of a, with these extensions. */
+function belowAnchor(extensions: readonly ReturnType<typeof keyUsage>[]): ReturnType<typeof peer> {
+  const anchor = buildAuthority("anchor", "spiffe://a.test", { extensions });
+  const trusted = createBundleMap([expectOk(bundle({ keys: [jwkOfAuthority(anchor)] }))]);
+  return verifyX509Svid([buildLeaf(anchor)], trusted, { nowMs: NOW_MS });
+}
 
 const ids = (...texts: readonly string[]): readonly Attempt[] => texts.map((text) => () => parseSpiffeId(text));
 
@@ -204,9 +211,14 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
     [
       () => below({ extensions: [basicConstraints(false), keyUsage([KEY_CERT_SIGN])] }),
       () => below({ extensions: [keyUsage([KEY_CERT_SIGN])] }),
+      () => belowAnchor([basicConstraints(false)]),
+      () => belowAnchor([]),
     ],
   ],
-  "x509-authority-key-cert-sign": [11, [() => below(authorityExtensions(keyUsage([CRL_SIGN])))]],
+  "x509-authority-key-cert-sign": [
+    11,
+    [() => below(authorityExtensions(keyUsage([CRL_SIGN]))), () => belowAnchor([basicConstraints(true), keyUsage([CRL_SIGN])])],
+  ],
   "x509-authority-id": [11, [() => below({}, "spiffe://a.test/authority")]],
   "x509-leaf-ca": [12, [() => leafWith({ basicConstraints: basicConstraints(true) }), () => peer(a.authority.der)]],
   "x509-name-constraints": [
@@ -215,6 +227,17 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
       () => below({ extensions: [...authorityExtensions().extensions, nameConstraints([uriName("b.test")])] }),
       () => below({ extensions: [...authorityExtensions().extensions, nameConstraints([], [uriName("a.test")])] }),
       () => below({ extensions: [...authorityExtensions().extensions, nameConstraints([dnsName("b.test")])] }),
+      () => below({ extensions: [...authorityExtensions().extensions, nameConstraints([uriName(".a.test")])] }),
+      () => below({ extensions: [...authorityExtensions().extensions, nameConstraints([], [uriName("")])] }),
+      // On names with a network mask: not judged, so not trusted where such a name stands.
+      () => {
+        const address = encodeElement(0x87, Buffer.of(127, 0, 0, 1));
+        const masked = encodeElement(0x87, Buffer.of(127, 0, 0, 0, 255, 0, 0, 0));
+        const extensions = [...authorityExtensions().extensions, nameConstraints([masked])];
+        const intermediate = buildAuthority("intermediate", "spiffe://a.test", { extensions }, a.authority);
+        const names = alternativeNames([uriName("spiffe://a.test/web"), address]);
+        return peer(buildLeaf(intermediate, { replace: { names } }), intermediate.der);
+      },
     ],
   ],
   "x509-key-usage": [
@@ -366,6 +389,7 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
       () => jwt({ exp: NOW_SECONDS - 10 }),
       () => jwt({ exp: NOW_SECONDS - 60 }),
       () => jwt({ exp: "soon" }),
+      () => jwt({ exp: 1e300 }),
     ],
   ],
   "jwt-not-before": [28, [() => jwt({ nbf: NOW_SECONDS + 60 }), () => jwt({ nbf: "now" })]],
@@ -606,6 +630,7 @@ const ACCEPTED: readonly (readonly [row: number, what: string, attempt: Attempt]
   [16, "a leaf of an authority", () => peer(buildLeaf(a.authority))],
   [16, "a chain with the authority itself", () => peer(buildLeaf(a.authority), a.authority.der)],
   [16, "an unknown extension that is not critical", () => leafWith({ unknown: { oid: "1.3.6.1.4.1.99999.1", value: encodeNull() } })],
+  [14, "an authority of the bundle without key usage", () => belowAnchor([basicConstraints(true)])],
   [16, "one's own chain and key", () => parseX509Svid(buildLeaf(a.authority), pkcs8Of(leafKeys))],
   [23, "a token without kid", () => jwtOf(signedToken({ alg: "ES256" }, JWT_CLAIMS, a.jwtSigner))],
   [24, "typ JWT", () => jwt({}, { typ: "JWT" })],

@@ -3,7 +3,7 @@
  * Everything is strict: canonical base64url, JSON without duplicate names, one allow-list of algorithms.
  */
 import { type KeyObject, sign, verify } from "node:crypto";
-import { encodeJson, isJsonObject, type JsonObject } from "../lib/json.ts";
+import { encodeJson, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
 import { refuse, SpiffeError, shown, shownValue } from "./spiffe-error.ts";
@@ -68,17 +68,22 @@ export interface TokenTimes {
   readonly expiresAtMs: number;
 }
 
-/** Checks `exp` and `nbf`, both in seconds since the epoch. Throws a RangeError on a leeway outside 0 to 60 s. */
+/** What a Date can hold, in seconds since the epoch. */
+const MAX_SECONDS = 8_640_000_000_000;
+const isTime = (value: JsonValue | undefined): value is number => typeof value === "number" && Math.abs(value) <= MAX_SECONDS;
+
+/** Checks `exp` and `nbf`, both in seconds since the epoch. Throws a RangeError on a clock that shows nothing and on a leeway outside 0 to 60 s. */
 export function checkTimes(jws: CompactJws, kind: TokenKind, clock: TokenClock): Result<TokenTimes, SpiffeError> {
   const { nowMs, leewaySeconds = DEFAULT_LEEWAY_SECONDS } = clock;
   if (!(leewaySeconds >= 0 && leewaySeconds <= MAX_LEEWAY_SECONDS))
     throw new RangeError(`expected \`leewaySeconds\` from 0 to ${MAX_LEEWAY_SECONDS}, got ${leewaySeconds}`);
+  if (!Number.isFinite(nowMs)) throw new RangeError(`expected the time in \`nowMs\`, got ${nowMs}`);
   const { exp, nbf } = jws.claims;
   const nowSeconds = nowMs / 1000;
-  if (typeof exp !== "number") return refuse(`${kind}-expiry`, "expected a number of seconds in exp");
+  if (!isTime(exp)) return refuse(`${kind}-expiry`, "expected a number of seconds in exp");
   if (nowSeconds >= exp + leewaySeconds) return refuse(`${kind}-expiry`, `the token expired ${Math.round(nowSeconds - exp)} s ago`);
   if (nbf === undefined) return ok({ expiresAtMs: exp * 1000 });
-  if (typeof nbf !== "number") return refuse(`${kind}-not-before`, "expected a number of seconds in nbf");
+  if (!isTime(nbf)) return refuse(`${kind}-not-before`, "expected a number of seconds in nbf");
   if (nbf > nowSeconds + leewaySeconds)
     return refuse(`${kind}-not-before`, `the token is not valid for another ${Math.round(nbf - nowSeconds)} s`, {
       hint: "compare the clocks of the two machines",

@@ -51,7 +51,10 @@ const UNJUDGED = -1;
 /** The first name that lies outside, or undefined when all are within. */
 export function nameOutside({ permitted, excluded }: NameConstraints, names: readonly ConstrainedName[]): ConstrainedName | undefined {
   if (permitted.some(({ tag }) => tag === UNJUDGED) || excluded.some(({ tag }) => tag === UNJUDGED)) return names[0];
+  const judged = [...permitted, ...excluded];
   return names.find((name) => {
+    // A URI without a host cannot be within a constraint on hosts (RFC 5280 §4.2.1.10).
+    if (name.tag === URI_TAG && name.value === "" && judged.some(({ tag }) => tag === URI_TAG)) return true;
     const isExcluded = excluded.some((subtree) => subtree.tag === name.tag && matches(subtree, name, true));
     const sameKind = permitted.filter(({ tag }) => tag === name.tag);
     return isExcluded || (sameKind.length > 0 && !sameKind.some((subtree) => matches(subtree, name, false)));
@@ -62,6 +65,6 @@ function matches({ tag, base }: Subtree, { value }: ConstrainedName, whenUnknown
   const name = value.toLowerCase();
   // A DNS base covers its subdomains; a URI base covers them only when it begins with a dot.
   if (tag === DNS_TAG) return base === "" || name === base || name.endsWith(base.startsWith(".") ? base : `.${base}`);
-  if (tag === URI_TAG) return base.startsWith(".") ? name.endsWith(base) && name.length > base.length : name === base;
+  if (tag === URI_TAG && base !== "") return base.startsWith(".") ? name.endsWith(base) && name.length > base.length : name === base;
   return whenUnknown;
 }

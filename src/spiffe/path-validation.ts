@@ -7,7 +7,7 @@ import { verifyCertificateSignature } from "./certificate-signature.ts";
 import { type ConstrainedName, DNS_TAG, nameOutside, URI_TAG } from "./name-constraints.ts";
 import { refuse, SpiffeError } from "./spiffe-error.ts";
 import { DIRECTORY_NAME, hasEmptySubject, isSame, isSelfIssued, type X509Certificate } from "./x509-certificate.ts";
-import { authorityProblem } from "./x509-rules.ts";
+import { anchorProblem, authorityProblem } from "./x509-rules.ts";
 
 /** Certificates that a peer may present. */
 export const MAX_CHAIN_LENGTH = 16;
@@ -49,7 +49,7 @@ function extend(path: readonly X509Certificate[], search: Search): readonly X509
   const last = path.at(-1);
   if (last === undefined) return undefined;
   for (const authority of issuersOf(last, search.authorities)) {
-    if (isAccepted(authority, path, search)) return [...path, authority];
+    if (isAccepted(authority, anchorProblem(authority), path, search)) return [...path, authority];
   }
   if (path.length >= MAX_PATH_LENGTH - 1) {
     search.problem ??= new SpiffeError("x509-chain-limit", `expected at most ${MAX_PATH_LENGTH} certificates in a path`);
@@ -57,7 +57,7 @@ function extend(path: readonly X509Certificate[], search: Search): readonly X509
   }
   for (const intermediate of issuersOf(last, search.intermediates)) {
     const isInPath = path.some((certificate) => isSame(certificate.der, intermediate.der));
-    if (isInPath || !isAccepted(intermediate, path, search)) continue;
+    if (isInPath || !isAccepted(intermediate, authorityProblem(intermediate), path, search)) continue;
     const found = extend([...path, intermediate], search);
     if (found !== undefined) return found;
   }
@@ -74,8 +74,13 @@ function issuersOf(certificate: X509Certificate, candidates: readonly X509Certif
 }
 
 /** Whether `issuer` may stand above `path`. Cheap checks first. */
-function isAccepted(issuer: X509Certificate, path: readonly X509Certificate[], search: Search): boolean {
-  const problem = authorityProblem(issuer) ?? validityProblem(issuer, search.nowMs) ?? issuingProblem(issuer, path, search);
+function isAccepted(
+  issuer: X509Certificate,
+  ownProblem: SpiffeError | undefined,
+  path: readonly X509Certificate[],
+  search: Search,
+): boolean {
+  const problem = ownProblem ?? validityProblem(issuer, search.nowMs) ?? issuingProblem(issuer, path, search);
   if (problem !== undefined) search.problem = problem;
   return problem === undefined;
 }
@@ -115,7 +120,8 @@ function namesOf(path: readonly X509Certificate[]): readonly ConstrainedName[] {
     ]);
 }
 
-const hostOf = (uri: string): string => /^spiffe:\/\/([^/]*)/.exec(uri)?.[1] ?? "";
+/** Empty where there is none. */
+const hostOf = (uri: string): string => /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:@]*)(?::\d*)?(?:[/?#]|$)/i.exec(uri)?.[1] ?? "";
 
 function validityProblem({ notBeforeMs, notAfterMs }: X509Certificate, nowMs: number): SpiffeError | undefined {
   if (nowMs >= notBeforeMs && nowMs <= notAfterMs) return undefined;

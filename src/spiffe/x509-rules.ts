@@ -53,6 +53,15 @@ export function authorityProblem(authority: X509Certificate): SpiffeError | unde
   return unknownCritical(authority);
 }
 
+/**
+ * The same for an authority of a bundle. It may come from an older infrastructure, without key usage or with one that is not critical: that
+ * it is trusted is the bundle's decision (RFC 5280 §6.1). What it says about itself counts.
+ */
+export function anchorProblem(anchor: X509Certificate): SpiffeError | undefined {
+  const bits = anchor.keyUsage?.bits ?? [KEY_CERT_SIGN];
+  return authorityProblem({ ...anchor, keyUsage: { isCritical: true, bits } });
+}
+
 /** With or without the one slash that the specification's own example has (SPIFFE_Trust_Domain_and_Bundle, appendix A). */
 function isIdOfTrustDomain(uri: string): boolean {
   const domain = parseTrustDomain(uri.slice("spiffe://".length).replace(/\/$/, ""));
