@@ -5,7 +5,7 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import { VigilError } from "../lib/error.ts";
 import { ok, type Result } from "../lib/result.ts";
 import type { Invocation } from "./command.ts";
-import { readInput, readOneValue } from "./read-input.ts";
+import { readInput, readOptionalValue } from "./read-input.ts";
 import { type ResolvedSettings, resolveSettings, type SettingSources } from "./settings.ts";
 import type { ConfigErrorCode } from "./settings-file.ts";
 
@@ -38,7 +38,7 @@ export function loadConfiguration(
   flags: SettingSources["flags"] = {},
 ): Result<Configuration, readonly Diagnostic[]> {
   const file = configurationFile(environment, named);
-  const document = file === undefined ? undefined : readOneValue(readInput(file, terminal), file);
+  const document = file === undefined ? undefined : readOptionalValue(readInput(file, terminal), file);
   if (document?.ok === false) return document;
   const resolved = resolveSettings({ flags, environment, file: document?.value });
   if (!resolved.ok) return resolved;

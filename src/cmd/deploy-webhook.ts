@@ -1,4 +1,5 @@
 /** `vigil deploy webhook`: what makes an API server ask this Vigil. */
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CA_BUNDLE_FILE } from "../admission/certificate-store.ts";
@@ -44,9 +45,11 @@ export async function deployWebhook(invocation: Invocation, options: DeployOptio
   const { values } = configuration.value;
   const { snapshot, diagnostics } = compilePolicySet(await readPolicySet(values.policies), "inactive");
   noteDiagnostics(terminal, diagnostics);
+  if (snapshot.policies.length === 0) noteWarning(terminal, "there are no policies, so there is nothing to ask Vigil about", "see `--policy`");
+  noteUnnamedHost(terminal, options, values);
   const rulesOf = (phase: "validate" | "mutate") => rulesOfPolicies(snapshot.policies.filter((policy) => phaseOf(policy) === phase));
   const caBundlePem =
-    options.ca === undefined ? await ownAuthority(configuration.value) : Buffer.from(readInput(options.ca, terminal)).toString();
+    options.ca === undefined ? await ownAuthority(configuration.value) : parseAuthority(readInput(options.ca, terminal), options.ca);
   const objects = checked(() =>
     webhookConfigurations({
       rules: { validate: rulesOf("validate"), mutate: rulesOf("mutate") },
@@ -67,6 +70,19 @@ const clientOf = (url: string | undefined, listen: string): WebhookClient =>
   url === undefined
     ? { kind: "service", name: "vigil", port: SERVICE_PORT, targetPort: parseListenAddress(listen).port }
     : { kind: "url", url };
+
+/** UNTRUSTED: an API server that is given anything else refuses the whole configuration, or never trusts the webhook. */
+function parseAuthority(pem: Uint8Array, file: string): string {
+  const text = Buffer.from(pem).toString();
+  try {
+    if (text.includes("-----BEGIN CERTIFICATE-----") && new X509Certificate(text).ca) return text;
+  } catch {
+    // As wrong as a text without a certificate.
+  }
+  throw new VigilError<DeployErrorCode>("DEPLOY_OPTION", `expected the certificate of a CA in PEM, got \`${file}\``, {
+    hint: "it begins with `-----BEGIN CERTIFICATE-----`",
+  });
+}
 
 /** The authority of this installation; a first one is made where there is none. */
 async function ownAuthority({ values }: Configuration): Promise<string> {

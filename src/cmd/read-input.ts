@@ -33,11 +33,24 @@ const tooLarge = (file: string): VigilError<InputErrorCode> =>
 
 /** The one document that a YAML or JSON text holds, or why it holds none. UNTRUSTED: `text`. */
 export function readOneValue(text: string | Uint8Array, file: string): Result<Document<JsonValue>, readonly Diagnostic[]> {
+  const read = readOptionalValue(text, file);
+  if (!read.ok) return read;
+  return read.value === undefined ? err([wrongCount(file, "none", 1)]) : ok(read.value);
+}
+
+/** As `readOneValue`; undefined when there is nothing but comments. UNTRUSTED: `text`. */
+export function readOptionalValue(
+  text: string | Uint8Array,
+  file: string,
+): Result<Document<JsonValue> | undefined, readonly Diagnostic[]> {
   const { documents, diagnostics } = readValues(text, file);
   const [first, second] = documents;
   if (diagnostics.length > 0) return err(diagnostics);
-  if (first !== undefined && second === undefined) return ok(first);
-  const message = `expected one document, got ${documents.length === 0 ? "none" : documents.length}`;
-  const place = { line: second?.line ?? 1, column: 1, length: 1 };
-  return err([{ code: "INPUT_COUNT", severity: "error", message, file, ...place, hint: "keep one of them" }]);
+  if (second === undefined) return ok(first);
+  return err([{ ...wrongCount(file, `${documents.length}`, second.line), hint: "keep one of them" }]);
 }
+
+const wrongCount = (file: string, count: string, line: number): Diagnostic => {
+  const message = `expected one document, got ${count}`;
+  return { code: "INPUT_COUNT", severity: "error", message, file, line, column: 1, length: 1 };
+};

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { alignColumns, cutToWidth } from "./table.ts";
+import { alignColumns, cutToWidth, wrapColumns } from "./table.ts";
 import { safeJson, withoutControls } from "./terminal.ts";
 
 describe("withoutControls", () => {
@@ -44,9 +44,24 @@ describe("tables", () => {
     expect(alignColumns(rows, Number.POSITIVE_INFINITY)).toEqual(["a    long  x", "\u001b[31mbcd\u001b[39m  é"]);
   });
   test("never exceed the width", () => expect(alignColumns([["name", "a very long summary"]], 12)).toEqual(["name  a ver…"]));
-  test("let the column give way that may", () => {
-    expect(alignColumns([["12:00", "a long message", "id-1"]], 20, 1)).toEqual(["12:00  a long …  id…"]);
-    expect(alignColumns([["12:00", "a long message", "id-1"]], 24, 1)).toEqual(["12:00  a long mes…  id-1"]);
+  test("let the columns give way that may, in their order", () => {
+    const rows = [["12:00", "a long message", "a policy", "id-1"]];
+    const flexible = [
+      { column: 1, min: 8 },
+      { column: 2, min: 4 },
+    ];
+    expect(alignColumns(rows, 80, flexible)).toEqual(["12:00  a long message  a policy  id-1"]);
+    expect(alignColumns(rows, 34, flexible)).toEqual(["12:00  a long mes…  a policy  id-1"]);
+    expect(alignColumns(rows, 28, flexible)).toEqual(["12:00  a long …  a po…  id-1"]);
+    expect(alignColumns(rows, 20, flexible)).toEqual(["12:00  a long …  a …"]);
+  });
+  test("go on below themselves where they hold sentences", () => {
+    const rows = [
+      ["DENY", "privileged containers are not allowed here"],
+      ["\u001b[33mWARN\u001b[39m", "short"],
+    ];
+    expect(wrapColumns(rows, 36)).toEqual(["DENY  privileged containers are not", "      allowed here", "\u001b[33mWARN\u001b[39m  short"]);
+    expect(wrapColumns(rows, Number.POSITIVE_INFINITY)[0]).toBe("DENY  privileged containers are not allowed here");
   });
   test("cut by code points", () => expect(cutToWidth("😀😀😀😀", 3)).toBe("😀😀…"));
 });

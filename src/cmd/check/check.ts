@@ -84,7 +84,7 @@ async function readManifests(paths: readonly string[], terminal: Terminal): Prom
   const documents: Manifest[] = [];
   const diagnostics: Diagnostic[] = [...unreadable];
   for (const [index, { path, wasFound }] of files.entries()) {
-    if (index % 100 === 0) terminal.progress(`reading ${index} of ${files.length} files`);
+    if (index % 100 === 99) terminal.progress(`reading ${index} of ${files.length} files`);
     const read = readDocuments(readInput(path, terminal), path === "-" ? STANDARD_INPUT : path);
     diagnostics.push(...read.diagnostics);
     if (!wasFound && read.documents.length + read.diagnostics.length === 0) diagnostics.push(empty(path));

@@ -1,6 +1,6 @@
 /** A check for people. */
 import { formatDuration } from "../../lib/duration.ts";
-import { alignColumns } from "../table.ts";
+import { wrapColumns } from "../table.ts";
 import type { Style, Terminal } from "../terminal.ts";
 import { type CheckedObject, type Report, summarise, type Violation, violationsOf } from "./report.ts";
 
@@ -20,7 +20,7 @@ function objectLines(object: CheckedObject, terminal: Terminal): readonly string
   ]);
   return [
     `${terminal.style("bold", name)}  ${terminal.style("dim", `${document.file}:${document.line}`)}`,
-    ...alignColumns(rows, terminal.width),
+    ...wrapColumns(rows, terminal.width),
     "",
   ];
 }

@@ -1,11 +1,11 @@
 /** The policies in force: read from their sources, compiled, and replaced as a whole when they change. */
 import { ActiveSnapshot, type SnapshotStatus } from "../../admission/active-snapshot.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
-import { messageOf } from "../../lib/error.ts";
+import { messageOf, VigilError } from "../../lib/error.ts";
 import type { World } from "../../policy/review.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
 import { watchManifests } from "../../resource/directory-source.ts";
-import { type ManifestTree, readManifestTree } from "../../resource/manifest-tree.ts";
+import { type ManifestTree, type ManifestTreeErrorCode, readManifestTree } from "../../resource/manifest-tree.ts";
 import { compilePolicySet } from "../compile-policy-set.ts";
 import type { Log } from "../log.ts";
 import { worldOf } from "../object-world.ts";
@@ -53,11 +53,17 @@ export class PolicySource {
     return this.#use(await readManifestTree(policyPaths(this.#options.sources), { without: TEST_FOLDERS }));
   }
 
-  /** Follows the sources until the signal aborts. Resolves when the first set is in force. */
+  /**
+   * Follows the sources until the signal aborts. Resolves when the first set is in force. Throws `RESOURCE_UNREADABLE` when a source
+   * cannot be read at the start: there is no last good set that could go on, and without those policies more would be allowed.
+   */
   async follow(signal: AbortSignal): Promise<void> {
     const trees = watchManifests(policyPaths(this.#options.sources), { signal, without: TEST_FOLDERS });
     const { value: first } = await trees.next();
-    if (first !== undefined) this.#use(first);
+    if (first !== undefined) {
+      refuseUnreadable(first);
+      this.#use(first);
+    }
     void this.#followOn(trees);
   }
 
@@ -85,10 +91,12 @@ export class PolicySource {
   #report(outcome: "activated" | "refused", id: string, diagnostics: readonly Diagnostic[]): void {
     const { evidence, log } = this.#options;
     const message =
-      outcome === "activated"
-        ? `${this.count} policies are in force`
-        : `the policies have ${diagnostics.length} mistakes; those before stay in force`;
-    log(outcome === "activated" ? "info" : "error", message, { snapshot: id.slice(0, 12) });
+      outcome === "refused"
+        ? `the policies have mistakes (${diagnostics.length}); those before stay in force`
+        : this.count === 0
+          ? "no policies are in force: every review is allowed"
+          : `${this.count} policies are in force`;
+    log(outcome === "refused" ? "error" : this.count === 0 ? "warning" : "info", message, { snapshot: id.slice(0, 12) });
     evidence.acted({
       action: "activate policies",
       object: `snapshot ${id.slice(0, 12)}`,
@@ -98,4 +106,12 @@ export class PolicySource {
       severity: outcome === "activated" ? 1 : 4,
     });
   }
+}
+
+function refuseUnreadable({ diagnostics }: ManifestTree): void {
+  const unreadable = diagnostics.find(({ code }) => code === ("RESOURCE_UNREADABLE" satisfies ManifestTreeErrorCode));
+  if (unreadable === undefined) return;
+  throw new VigilError<ManifestTreeErrorCode>("RESOURCE_UNREADABLE", `not all policies can be read: ${unreadable.message}`, {
+    hint: "check `--policy` and the setting `policies`, and the permissions there",
+  });
 }

@@ -80,7 +80,7 @@ function reportOf(
       { what: "webhook", where: `${webhook.url}/validate and /mutate` },
       {
         what: "policies",
-        where: `${policies.count} from ${sources.join(", ")}${mistakes > 0 ? `, ${mistakes} with mistakes (above)` : ""}`,
+        where: `${policies.count} from ${sources.join(", ")}${policies.count === 0 ? ": every review is allowed" : ""}${mistakes > 0 ? `, ${mistakes} with mistakes (above)` : ""}`,
       },
       { what: "events", where: evidence.directory },
       { what: "management", where: `${stateDirectory}/vigil.sock` },

@@ -68,11 +68,18 @@ function printEvents(events: readonly VigilEvent[], format: ListOptions["format"
   else if (format === "jsonl") for (const event of events) terminal.printJson(eventToJson(event), 0);
   else {
     const rows = events.map((event) => compactRow(event, terminal));
-    for (const line of alignColumns(rows, terminal.width, MESSAGE_COLUMN)) terminal.print(line);
+    for (const line of alignColumns(rows, terminal.width, FLEXIBLE)) terminal.print(line);
   }
 }
 
-const MESSAGE_COLUMN = 4;
+/** The message, the object, the policy. */
+const FLEXIBLE = [
+  { column: 4, min: 30 },
+  { column: 2, min: 24 },
+  { column: 3, min: 20 },
+];
+/** Terminals that are narrower do without the enforcement point and the time that it took. */
+const WIDE = 150;
 const COLOURS: ReadonlyMap<string, Style> = new Map([
   ["DENY", "red"],
   ["ERROR", "red"],
@@ -84,14 +91,11 @@ const COLOURS: ReadonlyMap<string, Style> = new Map([
 
 /** The columns of the event, and what `vigil events why` finds it by. */
 function compactRow(event: VigilEvent, terminal: Terminal): readonly string[] {
-  const [time = "", what = "", ...rest] = compactColumns(event);
+  const [time = "", what = "", object = "", policy = "", message = "", ...more] = compactColumns(event);
   const colour = COLOURS.get(what.split(" ", 1)[0] ?? "");
-  return [
-    terminal.style("dim", time),
-    colour === undefined ? what : terminal.style(colour, what),
-    ...rest,
-    terminal.style("dim", shortId(event.id)),
-  ];
+  const verdict = colour === undefined ? what : terminal.style(colour, what);
+  const details = terminal.width < WIDE ? [] : [more[0] ?? "", more[1] ?? ""];
+  return [terminal.style("dim", time), verdict, object, policy, message, ...details, terminal.style("dim", shortId(event.id))];
 }
 
 /** The last characters of an id: random, so that they tell the events of a day apart. */

@@ -1,6 +1,5 @@
 /** `vigil events why`: one event, with everything that decided. */
 import type { DecisionEvent, VigilEvent } from "../../event/event.ts";
-import { formatTimeNs } from "../../event/timestamp.ts";
 import { eventToJson } from "../../event/wire.ts";
 import { readEvent, readEvents } from "../../evidence/event-reader.ts";
 import { formatDuration } from "../../lib/duration.ts";
@@ -45,9 +44,15 @@ function findEvents(directory: string, id: string): readonly VigilEvent[] {
 
 function explain(event: VigilEvent, terminal: Terminal): readonly string[] {
   const about = event.kind === "decision" ? aboutDecision(event, terminal) : aboutOther(event);
-  const facts = [...about.facts, ["when", formatTimeNs(event.timeNs)], ["from", `${event.producer} on ${event.node}`], ["event", event.id]];
+  const facts = [...about.facts, ["when", localTime(event)], ["from", `${event.producer} on ${event.node}`], ["event", event.id]];
   const rows = facts.filter(([, value]) => value !== "").map(([name = "", value = ""]) => [`  ${terminal.style("dim", name)}`, value]);
   return [terminal.style("bold", about.title), ...alignColumns(rows, Number.POSITIVE_INFINITY), ...about.more];
+}
+
+/** With the day, to the millisecond; the JSON has the nanoseconds, in UTC. */
+function localTime({ timeNs }: VigilEvent): string {
+  const date = new Date(Number(timeNs / 1_000_000n));
+  return `${date.toLocaleString("sv-SE")}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 }
 
 interface About {

@@ -10,7 +10,7 @@ import { readDocuments } from "../../resource/document.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import { noteDiagnostics, noteError } from "../notes.ts";
 import { type InputErrorCode, readInput } from "../read-input.ts";
-import { alignColumns } from "../table.ts";
+import { wrapColumns } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
 
 export interface PolicyTestOptions {
@@ -102,7 +102,7 @@ function printSuite({ file, tests, rows, diagnostics }: SuiteReport, showsAll: b
     `expected ${row.expected}, got ${row.actual ?? "nothing"}`,
     row.outcome === "passed" ? "" : [row.reason, row.message].filter((part) => part !== "").join(": "),
   ]);
-  for (const line of alignColumns(table, terminal.width)) terminal.print(line);
+  for (const line of wrapColumns(table, terminal.width)) terminal.print(line);
 }
 
 function styledOutcome({ outcome }: TestRow, terminal: Terminal): string {

@@ -1,6 +1,7 @@
 /** What `vigil up` shows once everything runs. One line holds the word `ready`: scripts wait for it. */
 import { join } from "node:path";
 import type { Configuration } from "../config.ts";
+import { BUILT_IN } from "../policy-set.ts";
 import type { ReadyReport } from "../process-message.ts";
 import { programName } from "../program-name.ts";
 import { alignColumns } from "../table.ts";
@@ -17,6 +18,8 @@ export function readyScreen({ on, off, facts }: ReadyReport, { seconds, state, c
   const name = programName();
   const stated = configuration.origins["state.directory"] === "default" ? "" : ` --state ${quote(state)}`;
   const review = join(PACKAGE_ROOT, "examples/deny-privileged.json");
+  const { policies } = configuration.values;
+  const isBuiltIn = policies.length === 0 || policies.includes(BUILT_IN);
   const working = [...on, { what: "state", where: state }, { what: "settings", where: configuration.file ?? "defaults" }];
   return [
     `${terminal.style("bold", `Vigil ${readVersion()}`)} is ${terminal.style("green", "ready")} (${seconds})`,
@@ -31,7 +34,7 @@ export function readyScreen({ on, off, facts }: ReadyReport, { seconds, state, c
       ...(how === undefined ? [] : [`       ${how}`]),
     ]),
     "",
-    "Try a review that is refused:",
+    isBuiltIn ? "Try a review that is refused:" : "Try a review:",
     "",
     `  curl -sS --cacert ${quote(facts["caFile"] ?? "")} -H 'content-type: application/json' \\`,
     `    --data-binary @${quote(review)} ${facts["url"]}/validate`,
