@@ -8,7 +8,13 @@ import { parseStrictJson } from "../lib/strict-json.ts";
 import { refuse, SpiffeError, shown, shownValue } from "./spiffe-error.ts";
 import type { TrustDomain } from "./spiffe-id.ts";
 import { isKnownKeyType, isTokenAlgorithm, jwkOf, publicKeyOf, type TokenKey } from "./token-key.ts";
-import { parseEach, parseX509Certificate, parseX509Certificates, type X509Certificate } from "./x509-certificate.ts";
+import {
+  parseEach,
+  parseX509Certificate,
+  parseX509Certificates,
+  publicKeyOfCertificate,
+  type X509Certificate,
+} from "./x509-certificate.ts";
 import { blocksOf } from "./x509-svid.ts";
 
 /** The authorities of one trust domain. Never a mixture: a bundle of two domains would let each forge the other. */
@@ -105,6 +111,8 @@ function readAuthority({ x5c }: JsonObject, index: number, keys: BundleKeys): Sp
   if (der === undefined || der.toString("base64") !== first)
     return new SpiffeError("bundle-certificate", `expected base64 in the first value of keys[${index}].x5c`);
   const certificate = parseX509Certificate(der);
+  if (certificate.ok && publicKeyOfCertificate(certificate.value) === undefined)
+    return new SpiffeError("bundle-certificate", `the key of keys[${index}].x5c is of an unknown kind`);
   if (certificate.ok) keys.x509Authorities.push(certificate.value);
   else return new SpiffeError("bundle-certificate", `keys[${index}].x5c: ${certificate.error.message}`, { cause: certificate.error });
   return undefined;
@@ -140,7 +148,7 @@ export function parseJwtBundle(json: Uint8Array, trustDomain: TrustDomain): Resu
 /** The bundle of authorities in concatenated DER, as the Workload API sends them. UNTRUSTED. */
 export function parseX509Bundle(concatenated: Uint8Array, trustDomain: TrustDomain): Result<TrustBundle, SpiffeError> {
   const authorities = parseX509Certificates(concatenated, MAX_KEYS);
-  return authorities.ok ? ok(x509BundleOf(authorities.value, trustDomain)) : authorities;
+  return authorities.ok ? x509BundleOf(authorities.value, trustDomain) : authorities;
 }
 
 /** The bundle of the certificates of a PEM text, at least one. */
@@ -149,26 +157,28 @@ export function parseX509BundlePem(pem: string, trustDomain: TrustDomain): Resul
   if (!blocks.ok) return blocks;
   if (blocks.value.length === 0) return refuse("x509-encoding", "expected a certificate in the PEM text");
   const authorities = parseEach(blocks.value);
-  return authorities.ok ? ok(x509BundleOf(authorities.value, trustDomain)) : authorities;
+  return authorities.ok ? x509BundleOf(authorities.value, trustDomain) : authorities;
 }
 
-const x509BundleOf = (x509Authorities: readonly X509Certificate[], trustDomain: TrustDomain): TrustBundle => ({
-  trustDomain,
-  x509Authorities,
-  jwtKeys: new Map(),
-  witKeys: new Map(),
-});
+function x509BundleOf(x509Authorities: readonly X509Certificate[], trustDomain: TrustDomain): Result<TrustBundle, SpiffeError> {
+  if (x509Authorities.some((authority) => publicKeyOfCertificate(authority) === undefined))
+    return refuse("bundle-certificate", "the key of an authority is of an unknown kind");
+  return ok({ trustDomain, x509Authorities, jwtKeys: new Map(), witKeys: new Map() });
+}
 
-/** The bundle as a JSON value, ready for a bundle endpoint (X509-SVID §6.1, JWT-SVID §6.1, WIT-SVID §6.1). */
+/**
+ * The bundle as a JSON value, ready for a bundle endpoint (X509-SVID §6.1, JWT-SVID §6.1, WIT-SVID §6.1). Throws a TypeError on an authority
+ * whose key is neither RSA nor EC: readers would not know its type.
+ */
 export function jsonOfTrustBundle({ x509Authorities, jwtKeys, witKeys, sequence, refreshHintSeconds }: TrustBundle): JsonObject {
   return {
     ...(sequence === undefined ? {} : { spiffe_sequence: sequence }),
     ...(refreshHintSeconds === undefined ? {} : { spiffe_refresh_hint: refreshHintSeconds }),
     keys: [
-      ...x509Authorities.map(({ publicKey, der }) => ({
+      ...x509Authorities.map((authority) => ({
         use: "x509-svid",
-        ...jwkOf(publicKey),
-        x5c: [Buffer.from(der).toString("base64")],
+        ...jwkOf(publicKeyOfCertificate(authority)),
+        x5c: [Buffer.from(authority.der).toString("base64")],
       })),
       ...jwksOf("jwt-svid", jwtKeys),
       ...jwksOf("wit-svid", witKeys),

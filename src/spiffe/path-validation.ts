@@ -6,7 +6,7 @@ import { ok, type Result } from "../lib/result.ts";
 import { verifyCertificateSignature } from "./certificate-signature.ts";
 import { type ConstrainedName, DNS_TAG, nameOutside, URI_TAG } from "./name-constraints.ts";
 import { refuse, SpiffeError } from "./spiffe-error.ts";
-import { DIRECTORY_NAME, hasEmptySubject, isSame, isSelfIssued, type X509Certificate } from "./x509-certificate.ts";
+import { DIRECTORY_NAME, hasEmptySubject, isSame, isSelfIssued, publicKeyOfCertificate, type X509Certificate } from "./x509-certificate.ts";
 import { anchorProblem, authorityProblem } from "./x509-rules.ts";
 
 /** Certificates that a peer may present. */
@@ -98,7 +98,8 @@ function issuingProblem(issuer: X509Certificate, path: readonly X509Certificate[
   const [subject] = path.slice(-1);
   if (subject === undefined || ++search.signatureChecks > MAX_SIGNATURE_CHECKS)
     return new SpiffeError("x509-chain-limit", `more than ${MAX_SIGNATURE_CHECKS} signatures would have to be checked`);
-  switch (verifyCertificateSignature(subject, issuer.publicKey)) {
+  const key = publicKeyOfCertificate(issuer);
+  switch (key === undefined ? "unsupported" : verifyCertificateSignature(subject, key)) {
     case "right":
       return undefined;
     case "wrong":

@@ -74,9 +74,9 @@ export function publicKeyOf(jwk: JsonValue | undefined): KeyObject | undefined {
 const MAX_PARAMETER_CHARACTERS = 2732;
 
 /** The JWK of a public key, with members in a fixed order. Throws a TypeError when tokens cannot be signed with such a key. */
-export function jwkOf(publicKey: KeyObject): JsonObject {
-  const { kty, crv, x, y, n, e } = publicKey.export({ format: "jwk" });
+export function jwkOf(publicKey: KeyObject | undefined): JsonObject {
+  const { kty, crv, x, y, n, e } = publicKey?.export({ format: "jwk" }) ?? {};
   if (kty === "RSA" && n !== undefined && e !== undefined) return { kty, n, e };
   if (kty === "EC" && crv !== undefined && x !== undefined && y !== undefined) return { kty, crv, x, y };
-  throw new TypeError(`expected a key of type RSA or EC, got ${kty}`);
+  throw new TypeError(`expected a key of type RSA or EC, got ${kty ?? "another"}`);
 }

@@ -2,7 +2,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { constructedContextTag, contextTag, TAG } from "../lib/der.ts";
 import { type DerReader, readDer } from "../lib/der-reader.ts";
-import { messageOf } from "../lib/error.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { refuse, SpiffeError } from "./spiffe-error.ts";
@@ -32,7 +31,6 @@ export interface X509Certificate {
   readonly notAfterMs: number;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKeyInfo: Uint8Array;
-  readonly publicKey: KeyObject;
   readonly isAuthority: boolean;
   /** Undefined where there is no limit. */
   readonly pathLength: number | undefined;
@@ -115,19 +113,27 @@ function readBody(signedBytes: Uint8Array): Body {
       const extensions = body.optionalExplicit(3, readExtensions) ?? NO_EXTENSIONS;
       if (extensions !== NO_EXTENSIONS && version !== VERSION_3)
         throw new SpiffeError("x509-encoding", "the certificate has extensions, but is not of version 3");
-      const publicKey = readPublicKey(publicKeyInfo);
-      return { serial, signatureAlgorithm, issuer, notBeforeMs, notAfterMs, subject, publicKeyInfo, publicKey, ...extensions };
+      return { serial, signatureAlgorithm, issuer, notBeforeMs, notAfterMs, subject, publicKeyInfo, ...extensions };
     }),
   );
   if (result.ok) return result.value;
   throw new SpiffeError("x509-encoding", `the certificate is malformed: ${result.error.message}`, { cause: result.error });
 }
 
-function readPublicKey(publicKeyInfo: Uint8Array): KeyObject {
+/** Decoding a key takes longer than reading its certificate, most keys are never used, and those of authorities are used all the time. */
+const PUBLIC_KEYS = new WeakMap<X509Certificate, KeyObject>();
+
+/** The key that a certificate is for; undefined when OpenSSL does not know such keys. */
+export function publicKeyOfCertificate(certificate: X509Certificate): KeyObject | undefined {
+  const known = PUBLIC_KEYS.get(certificate);
+  if (known !== undefined) return known;
   try {
-    return createPublicKey({ key: Buffer.from(publicKeyInfo), format: "der", type: "spki" });
-  } catch (thrown) {
-    throw new SpiffeError("x509-encoding", `the public key of the certificate cannot be used: ${messageOf(thrown)}`, { cause: thrown });
+    const key = createPublicKey({ key: Buffer.from(certificate.publicKeyInfo), format: "der", type: "spki" });
+    PUBLIC_KEYS.set(certificate, key);
+    return key;
+  } catch {
+    // Why it cannot be read changes nothing: nothing can be verified with it.
+    return undefined;
   }
 }
 
