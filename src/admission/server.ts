@@ -115,7 +115,8 @@ function createServer(certificate: ServingCertificate, limits: ServerLimits, met
     session.on("goaway", () => session.setTimeout(limits.timeoutMs));
   });
   // Without listeners some of these would end the process; what they tell about is a client's doing.
-  server.on("sessionError", () => metrics.connectionErrors.increment("http2"));
+  // Many clients end a connection that they are done with by a reset.
+  server.on("sessionError", (error: NodeJS.ErrnoException) => error.code !== "ECONNRESET" && metrics.connectionErrors.increment("http2"));
   server.on("tlsClientError", () => metrics.connectionErrors.increment("tls"));
   server.on("clientError", (error: Error, socket: Socket) => {
     metrics.connectionErrors.increment("http1");
@@ -142,6 +143,7 @@ async function listen(server: Http2SecureServer, { host, port, metrics }: Server
     const isInUse = thrown instanceof Error && "code" in thrown && thrown.code === "EADDRINUSE";
     if (!isInUse)
       throw new VigilError<ServerErrorCode>("ADMISSION_ADDRESS", `cannot listen on \`${host}:${port}\`: ${messageOf(thrown)}`, {
+        hint: "name an address of this machine; ports below 1024 need privileges",
         cause: thrown,
       });
     throw new VigilError<ServerErrorCode>("ADMISSION_ADDRESS_IN_USE", `\`${host}:${port}\` is in use`, {

@@ -11,12 +11,12 @@ import { phaseOf } from "../policy/snapshot.ts";
 import { EXIT, type ExitCode, type Invocation } from "./command.ts";
 import { compilePolicySet } from "./compile-policy-set.ts";
 import { type Configuration, loadConfiguration } from "./config.ts";
-import { ADMISSION_FOLDER, openCertificates } from "./control/certificates.ts";
+import { ADMISSION_FOLDER, openCertificates, subjectNames } from "./control/certificates.ts";
 import { parseListenAddress } from "./listen-address.ts";
-import { noteDiagnostics } from "./notes.ts";
+import { noteDiagnostics, noteWarning } from "./notes.ts";
 import { readPolicySet } from "./policy-set.ts";
 import { readInput } from "./read-input.ts";
-import type { SettingSources } from "./settings.ts";
+import type { SettingSources, Settings } from "./settings.ts";
 import { openStateDirectory } from "./state-directory.ts";
 
 export interface DeployOptions {
@@ -45,8 +45,12 @@ export async function deployWebhook(invocation: Invocation, options: DeployOptio
   const { values } = configuration.value;
   const { snapshot, diagnostics } = compilePolicySet(await readPolicySet(values.policies), "inactive");
   noteDiagnostics(terminal, diagnostics);
-  if (snapshot.policies.length === 0) noteWarning(terminal, "there are no policies, so there is nothing to ask Vigil about", "see `--policy`");
-  noteUnnamedHost(terminal, options, values);
+  if (snapshot.policies.length === 0)
+    noteWarning(terminal, "there are no policies, so there is nothing to ask Vigil about", "see `--policy`");
+  const unnamed = options.ca === undefined && options.url !== undefined ? unnamedHost(options.url, values) : undefined;
+  if (unnamed !== undefined) {
+    noteWarning(terminal, `the certificate of this Vigil does not name \`${unnamed}\``, "add it to the setting `admission.names`");
+  }
   const rulesOf = (phase: "validate" | "mutate") => rulesOfPolicies(snapshot.policies.filter((policy) => phaseOf(policy) === phase));
   const caBundlePem =
     options.ca === undefined ? await ownAuthority(configuration.value) : parseAuthority(readInput(options.ca, terminal), options.ca);
@@ -70,6 +74,12 @@ const clientOf = (url: string | undefined, listen: string): WebhookClient =>
   url === undefined
     ? { kind: "service", name: "vigil", port: SERVICE_PORT, targetPort: parseListenAddress(listen).port }
     : { kind: "url", url };
+
+/** The host of the URL, when API servers would not find it in the certificate. */
+function unnamedHost(url: string, settings: Settings): string | undefined {
+  const host = URL.parse(url)?.hostname.replaceAll(/[[\]]/g, "");
+  return host === undefined || subjectNames(settings).some(({ value }) => value === host) ? undefined : host;
+}
 
 /** UNTRUSTED: an API server that is given anything else refuses the whole configuration, or never trusts the webhook. */
 function parseAuthority(pem: Uint8Array, file: string): string {

@@ -8,6 +8,12 @@ export function noteError(terminal: Terminal, message: string, hint?: string): v
   if (hint !== undefined) terminal.note(`  ${hint}`);
 }
 
+/** `warning: WHAT`, and below it what to do. */
+export function noteWarning(terminal: Terminal, message: string, hint: string): void {
+  terminal.note(`${terminal.style("yellow", "warning:", "notes")} ${message}`);
+  terminal.note(`  ${hint}`);
+}
+
 /** Every diagnostic with its source line, in the order of files and lines; what is left out is counted. */
 export function noteDiagnostics(terminal: Terminal, diagnostics: readonly Diagnostic[]): void {
   const shown = sortDiagnostics(diagnostics);

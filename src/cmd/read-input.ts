@@ -39,10 +39,7 @@ export function readOneValue(text: string | Uint8Array, file: string): Result<Do
 }
 
 /** As `readOneValue`; undefined when there is nothing but comments. UNTRUSTED: `text`. */
-export function readOptionalValue(
-  text: string | Uint8Array,
-  file: string,
-): Result<Document<JsonValue> | undefined, readonly Diagnostic[]> {
+export function readOptionalValue(text: string | Uint8Array, file: string): Result<Document<JsonValue> | undefined, readonly Diagnostic[]> {
   const { documents, diagnostics } = readValues(text, file);
   const [first, second] = documents;
   if (diagnostics.length > 0) return err(diagnostics);

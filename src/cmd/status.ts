@@ -59,7 +59,10 @@ function statusLines(status: ControlStatus, terminal: Terminal): readonly string
         ? "closed"
         : `OPEN until ${new Date(opening.expiresAtMs).toLocaleTimeString()}: ${opening.reason} (${opening.openedBy})`,
     ],
-    ["events", `${events.committed} kept, ${events.queued} queued, ${events.lost} lost, ${events.state} (${events.directory})`],
+    [
+      "events",
+      `${events.committed} kept, ${events.queued} queued, ${events.lost} lost, ${events.error ?? events.state} (${events.directory})`,
+    ],
   ];
   return [
     `${terminal.style("bold", `Vigil ${version}`)}, up for ${since}`,

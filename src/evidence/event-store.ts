@@ -19,6 +19,8 @@ export interface EventStoreOptions {
   /** Stamps the gap events. */
   readonly producer: EventProducer;
   readonly retention?: Retention;
+  /** Told when writing begins to fail (with the reason) and when it works again (undefined). */
+  readonly onWriting?: (error: string | undefined) => void;
   /** Queued events beyond which allowed decisions are dropped and counted; twice as many and all are. Default 65,536. */
   readonly queueLimit?: number;
 }
@@ -161,7 +163,7 @@ export class EventStore {
         }
         this.#committed += answer.count;
         this.#inFlight = [];
-        this.#error = undefined;
+        this.#setError(undefined);
         this.#retryMs = RETRY_MIN_MS;
         this.#send();
         return;
@@ -176,6 +178,12 @@ export class EventStore {
     }
   }
 
+  #setError(error: string | undefined): void {
+    const isNews = (error === undefined) !== (this.#error === undefined);
+    this.#error = error;
+    if (isNews) this.#options.onWriting?.(error);
+  }
+
   #workerDied(worker: Worker, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
@@ -184,7 +192,7 @@ export class EventStore {
 
   /** The batch stays in flight and is sent again: the files ignore events that they have. */
   #retry(why: string): void {
-    this.#error = why;
+    this.#setError(why);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;

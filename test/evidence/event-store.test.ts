@@ -117,7 +117,8 @@ test("a directory that cannot be written is a status; once it can, nothing was l
   const target = join(directory, "events");
   writeFileSync(target, "a file where a directory should be");
   const producer = sampleProducer();
-  const store = new EventStore({ directory: target, producer });
+  const told: (string | undefined)[] = [];
+  const store = new EventStore({ directory: target, producer, onWriting: (error) => told.push(error) });
   const event = sampleDecision(producer);
   const acknowledged = store.appended(event);
   await expect.poll(() => store.status().state).toBe("failing");
@@ -125,6 +126,7 @@ test("a directory that cannot be written is a status; once it can, nothing was l
   rmSync(target);
   expect(await acknowledged).toBe(true);
   expect(store.status()).toMatchObject({ state: "ok", committed: 1, lost: 0 });
+  expect(told).toEqual([expect.stringContaining("EEXIST"), undefined]);
   await store.close();
 });
 

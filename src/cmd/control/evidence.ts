@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type ActionFields, type DecisionFields, EventProducer } from "../../event/producer.ts";
 import { EventStore } from "../../evidence/event-store.ts";
 import { EVENTS_FOLDER } from "../events/store.ts";
+import type { Log } from "../log.ts";
 import { readVersion } from "../version.ts";
 import type { ControlSettings } from "./settings.ts";
 
@@ -17,7 +18,7 @@ export interface Evidence {
 
 const MIB = 1024 * 1024;
 
-export function openEvidence({ stateDirectory, configuration }: ControlSettings): Evidence {
+export function openEvidence({ stateDirectory, configuration }: ControlSettings, log: Log): Evidence {
   const producer = new EventProducer({
     producer: `control@${readVersion()}`,
     node: hostname(),
@@ -27,7 +28,11 @@ export function openEvidence({ stateDirectory, configuration }: ControlSettings)
   });
   const directory = join(stateDirectory, EVENTS_FOLDER);
   const retention = { days: configuration["events.keepDays"], maxBytes: configuration["events.keepMebibytes"] * MIB };
-  const store = new EventStore({ directory, producer, retention });
+  const onWriting = (error: string | undefined): void =>
+    error === undefined
+      ? log("info", "events are written again", { directory })
+      : log("error", `events cannot be written: ${error}; they wait in memory, free the disk or its permissions`, { directory });
+  const store = new EventStore({ directory, producer, retention, onWriting });
   return {
     store,
     directory,

@@ -30,7 +30,7 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
   const startedAtMs = Date.now();
   const log = createLog("control");
   const stopping = new AbortController();
-  const evidence = openEvidence(settings);
+  const evidence = openEvidence(settings, log);
   const sources = settings.configuration.policies.length === 0 ? [BUILT_IN] : settings.configuration.policies;
   const policies = new PolicySource({ sources, evidence, log });
   await policies.follow(stopping.signal);
@@ -80,7 +80,11 @@ function reportOf(
       { what: "webhook", where: `${webhook.url}/validate and /mutate` },
       {
         what: "policies",
-        where: `${policies.count} from ${sources.join(", ")}${policies.count === 0 ? ": every review is allowed" : ""}${mistakes > 0 ? `, ${mistakes} with mistakes (above)` : ""}`,
+        where: [
+          `${policies.count} from ${sources.join(", ")}`,
+          ...(mistakes > 0 ? [`${mistakes} mistakes (above)`] : []),
+          ...(policies.count === 0 ? ["every review is allowed"] : []),
+        ].join(", "),
       },
       { what: "events", where: evidence.directory },
       { what: "management", where: `${stateDirectory}/vigil.sock` },
