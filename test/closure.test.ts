@@ -1,26 +1,68 @@
 /** What each entry point may load, and why: a process that reaches little can be attacked through little. */
-import { expect, test } from "vitest";
-import { closureOf } from "./source-tree.ts";
+import { describe, expect, test } from "vitest";
+import { closureOf, MODULES } from "./source-tree.ts";
 
-const ENTRIES = [
+interface Border {
+  readonly entry: string;
+  readonly why: string;
+  /** What it loads when it starts is meant, rather than all that it may ever load. */
+  readonly atStart?: true;
+  /** Modules of Vigil that it may reach, by the beginning of their paths; absent means any. */
+  readonly modules?: readonly string[];
+  /** Modules that it may not reach. */
+  readonly without?: readonly string[];
+  /** Modules of Node.js that it may reach; absent means any. */
+  readonly packages?: readonly string[];
+}
+
+const BORDERS: readonly Border[] = [
   {
     entry: "src/cel/index.ts",
-    folders: ["cel", "lib"],
-    packages: ["node:buffer", "node:crypto", "node:zlib"],
     why: "the published compiler needs nothing else, and of these only what computes",
+    modules: ["src/cel/", "src/lib/"],
+    packages: ["node:buffer", "node:crypto", "node:zlib"],
   },
   {
     entry: "src/spiffe/index.ts",
-    folders: ["spiffe", "lib"],
-    packages: ["node:crypto", "node:buffer"],
     why: "whoever verifies identities loads nothing that listens or connects",
+    modules: ["src/spiffe/", "src/lib/"],
+    packages: ["node:buffer", "node:crypto"],
   },
-] as const;
+  {
+    entry: "src/cmd/supervisor.ts",
+    why: "the process that may be root opens no socket and parses nothing from outside",
+    modules: ["src/cmd/supervis", "src/lib/error.ts"],
+    packages: ["node:child_process", "node:events", "node:url"],
+  },
+  {
+    entry: "src/cmd/control.ts",
+    why: "the service has no command line, and starts no process",
+    without: ["src/cmd/commands/", "src/cmd/main.ts", "src/cmd/run-command-line.ts", "src/cmd/supervis", "src/policy/kyverno-test/"],
+  },
+  {
+    entry: "src/cmd/run-command-line.ts",
+    why: "rows of the catalogue are light: engines are loaded by the command that needs them",
+    atStart: true,
+    modules: ["src/cmd/", "src/lib/"],
+    without: ["src/cmd/check/", "src/cmd/control/", "src/cmd/events/", "src/cmd/policy/", "src/cmd/up/"],
+  },
+];
 
-test.each(ENTRIES)("$entry: $why", ({ entry, folders, packages }) => {
-  const reached = [...closureOf(entry)];
-  expect(reached.map((module) => module.path)).toContain(entry);
-  expect(reached.filter((module) => !(folders as readonly string[]).includes(module.folder)).map((module) => module.path)).toEqual([]);
-  const foreign = new Set(reached.flatMap((module) => module.packages));
-  expect([...foreign].filter((name) => !(packages as readonly string[]).includes(name))).toEqual([]);
+describe.each(BORDERS)("$entry: $why", ({ entry, modules, without = [], packages, atStart }) => {
+  const reached = [...closureOf(entry, atStart ? "start" : "ever")];
+  const begins = (path: string, prefixes: readonly string[]): boolean => prefixes.some((prefix) => path.startsWith(prefix));
+
+  test("exists, and what it must not reach exists", () => {
+    const paths = MODULES.map(({ path }) => path);
+    expect(paths).toContain(entry);
+    expect([...without, ...(modules ?? [])].filter((prefix) => !paths.some((path) => path.startsWith(prefix)))).toEqual([]);
+  });
+  test("reaches no module beyond its border", () => {
+    const beyond = reached.filter(({ path }) => begins(path, without) || (modules !== undefined && !begins(path, modules)));
+    expect(beyond.map(({ path }) => path)).toEqual([]);
+  });
+  test("reaches no module of Node.js beyond its border", () => {
+    const used = new Set(reached.flatMap((module) => module.packages));
+    expect([...used].filter((name) => packages !== undefined && !packages.includes(name))).toEqual([]);
+  });
 });

@@ -10,8 +10,10 @@ export interface Module {
   /** The folder under `src/` that owns it: `cel`. */
   readonly folder: string;
   readonly text: string;
-  /** Modules of Vigil that it loads when it runs; imports of types are left out. */
+  /** Modules of Vigil that it may load, at once or when they are needed; imports of types are left out. */
   readonly loads: readonly string[];
+  /** Those that it loads at once. */
+  readonly loadsAtStart: readonly string[];
   /** Modules of Vigil that it names in any way. */
   readonly names: readonly string[];
   /** Packages and `node:` modules that it names. */
@@ -26,6 +28,7 @@ function readModule(path: string): Module {
   const imports = [...text.matchAll(IMPORT)].map(({ groups }) => ({
     to: groups?.static ?? groups?.dynamic ?? "",
     isType: groups?.type !== undefined,
+    isLazy: groups?.dynamic !== undefined,
   }));
   const resolve = (to: string): string => posix.join(posix.dirname(path), to);
   const own = imports.filter(({ to }) => to.startsWith("."));
@@ -34,6 +37,7 @@ function readModule(path: string): Module {
     folder: path.split("/")[1] ?? "",
     text,
     loads: own.filter(({ isType }) => !isType).map(({ to }) => resolve(to)),
+    loadsAtStart: own.filter(({ isType, isLazy }) => !isType && !isLazy).map(({ to }) => resolve(to)),
     names: own.map(({ to }) => resolve(to)),
     packages: imports.filter(({ to }) => !to.startsWith(".")).map(({ to }) => to),
   };
@@ -54,14 +58,14 @@ export const MODULES: readonly Module[] = filesUnder("src", ".ts")
 
 const byPath: ReadonlyMap<string, Module> = new Map(MODULES.map((module) => [module.path, module]));
 
-/** What a module loads, directly or through others, itself included. */
-export function closureOf(entry: string): ReadonlySet<Module> {
+/** What a module loads, directly or through others, itself included: ever, or at once when it starts. */
+export function closureOf(entry: string, when: "ever" | "start" = "ever"): ReadonlySet<Module> {
   const reached = new Set<Module>();
   const visit = (path: string): void => {
     const module = byPath.get(path);
     if (module === undefined || reached.has(module)) return;
     reached.add(module);
-    module.loads.forEach(visit);
+    (when === "ever" ? module.loads : module.loadsAtStart).forEach(visit);
   };
   visit(entry);
   return reached;

@@ -84,12 +84,3 @@ export interface Command<F extends Flags = Flags> {
 
 /** Keeps the literal types of the flags, so that `run` receives them typed. */
 export const defineCommand = <const F extends Flags>(command: Command<F>): Command => command;
-
-/** The flag that every command with machine output has. Its JSON is a contract; its text may improve. */
-export const FORMAT_FLAG = {
-  kind: "choice",
-  short: "o",
-  choices: ["text", "json"],
-  default: "text",
-  summary: "output for people or for programs",
-} as const;

@@ -9,22 +9,6 @@ import { readInput, readOptionalValue } from "./read-input.ts";
 import { type ResolvedSettings, resolveSettings, type SettingSources } from "./settings.ts";
 import type { ConfigErrorCode } from "./settings-file.ts";
 
-/** The flag of every command that reads the configuration. */
-export const CONFIG_FLAG = {
-  kind: "text",
-  value: "FILE",
-  completes: "file",
-  summary: "configuration file (VIGIL_CONFIG; else /etc/vigil/vigil.yaml for root, ~/.config/vigil/vigil.yaml for others)",
-} as const;
-
-/** The flag of every command that works with the state of a running Vigil. */
-export const STATE_FLAG = {
-  kind: "text",
-  value: "DIR",
-  completes: "directory",
-  summary: "state directory (state.directory)",
-} as const;
-
 export interface Configuration extends ResolvedSettings {
   readonly values: ResolvedSettings["values"] & { readonly "state.directory": string };
   /** The file that was read; undefined when there is none. */

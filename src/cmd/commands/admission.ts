@@ -1,5 +1,5 @@
-import { type Command, defineCommand, FORMAT_FLAG } from "../command.ts";
-import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { CONFIG_FLAG, FORMAT_FLAG, STATE_FLAG } from "../flags.ts";
 
 const DEFAULT_MS = 30 * 60 * 1000;
 

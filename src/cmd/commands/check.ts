@@ -1,13 +1,5 @@
 import { type Command, defineCommand } from "../command.ts";
-
-/** Where policies come from; every command that takes policies has it. */
-export const POLICY_FLAG = {
-  kind: "list",
-  short: "p",
-  value: "PATH",
-  completes: "file",
-  summary: "policies to judge by: files, directories, `builtin` or `builtin/PACK`; the built-in packs when not given",
-} as const;
+import { POLICY_FLAG } from "../flags.ts";
 
 export const checkCommand: Command = defineCommand({
   path: "check",

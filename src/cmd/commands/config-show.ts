@@ -1,5 +1,5 @@
-import { type Command, defineCommand, FORMAT_FLAG } from "../command.ts";
-import { CONFIG_FLAG } from "../config.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { CONFIG_FLAG, FORMAT_FLAG } from "../flags.ts";
 
 export const configShowCommand: Command = defineCommand({
   path: "config show",

@@ -1,5 +1,5 @@
 import { type Command, defineCommand } from "../command.ts";
-import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
+import { CONFIG_FLAG, STATE_FLAG } from "../flags.ts";
 
 export const eventsCommand: Command = defineCommand({
   path: "events",

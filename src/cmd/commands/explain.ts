@@ -1,4 +1,5 @@
-import { type Command, defineCommand, FORMAT_FLAG } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { FORMAT_FLAG } from "../flags.ts";
 
 export const explainCommand: Command = defineCommand({
   path: "explain",

@@ -1,6 +1,5 @@
-import { type Command, defineCommand, FORMAT_FLAG, type Operand } from "../command.ts";
-import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
-import { POLICY_FLAG } from "./check.ts";
+import { type Command, defineCommand, type Operand } from "../command.ts";
+import { CONFIG_FLAG, FORMAT_FLAG, POLICY_FLAG, STATE_FLAG } from "../flags.ts";
 
 /** Where the policies are that a command is about. */
 const SOURCES: Operand = {
@@ -42,7 +41,7 @@ export const policyLintCommand: Command = defineCommand({
     { line: "vigil policy lint packs", says: "a directory" },
     { line: "vigil policy lint --cost builtin/pod-security", says: "with what the expressions may cost" },
   ],
-  exitCodes: { 0: "no mistakes", 1: "mistakes" },
+  exitCodes: { 0: "no mistakes", 1: "mistakes", 2: "something could not be read" },
   async run({ operands: sources, flags: { cost: showsCost, format }, terminal }) {
     const { lintPolicies } = await import("../policy/lint.ts");
     return lintPolicies({ sources, showsCost, format }, terminal);

@@ -1,6 +1,5 @@
 import { type Command, defineCommand } from "../command.ts";
-import { CONFIG_FLAG, STATE_FLAG } from "../config.ts";
-import { POLICY_FLAG } from "./check.ts";
+import { CONFIG_FLAG, POLICY_FLAG, STATE_FLAG } from "../flags.ts";
 
 export const upCommand: Command = defineCommand({
   path: "up",

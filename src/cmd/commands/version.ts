@@ -1,4 +1,5 @@
-import { type Command, defineCommand, EXIT, FORMAT_FLAG } from "../command.ts";
+import { type Command, defineCommand, EXIT } from "../command.ts";
+import { FORMAT_FLAG } from "../flags.ts";
 import { readVersion } from "../version.ts";
 
 export const versionCommand: Command = defineCommand({
