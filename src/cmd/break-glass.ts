@@ -37,7 +37,7 @@ export async function breakGlass(invocation: Invocation, options: BreakGlassOpti
   if (format === "json") terminal.printJson({ opening });
   else if (opening === null) terminal.print("break-glass is closed: reviews are judged");
   else {
-    const until = new Date(opening.expiresAtMs).toLocaleString();
+    const until = new Date(opening.expiresAtMs).toLocaleString("sv-SE");
     terminal.print(`${terminal.style("red", "break-glass is OPEN")} until ${until}: every review is allowed, and noted`);
     terminal.print(`  ${opening.openedBy}: ${opening.reason}`);
   }

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { scanManifests } from "../resource/manifest-tree.ts";
+import type { InputErrorCode } from "./read-input.ts";
 
 export interface ManifestFile {
   readonly path: string;
@@ -16,6 +17,18 @@ export interface ManifestFiles {
 
 const MAX_FILES = 1_000_000;
 
+/** Most often the wrong directory: that nothing in it is wrong would be no answer. */
+const empty = (directory: string): Diagnostic => ({
+  code: "INPUT_COUNT" satisfies InputErrorCode,
+  severity: "error",
+  message: "expected manifests, got none",
+  file: directory,
+  line: 1,
+  column: 1,
+  length: 1,
+  hint: "their names end with .yaml, .yml or .json",
+});
+
 /** Files of the paths in the order of their names; what is named is taken whatever it is: a file, a pipe, `-` for standard input. */
 export async function manifestFiles(paths: readonly string[]): Promise<ManifestFiles> {
   const files: ManifestFile[] = [];
@@ -27,6 +40,7 @@ export async function manifestFiles(paths: readonly string[]): Promise<ManifestF
     }
     const scan = await scanManifests([path], { maxFiles: MAX_FILES });
     diagnostics.push(...scan.diagnostics);
+    if (scan.files.length + scan.diagnostics.length === 0) diagnostics.push(empty(path));
     for (const file of scan.files) files.push({ path: file.path, wasFound: true });
   }
   return { files, diagnostics };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readOneValue } from "./read-input.ts";
+import { readOneValue, readOptionalValue } from "./read-input.ts";
 import { environmentName, resolveSettings, SETTINGS, type SettingSources } from "./settings.ts";
 
 const file = (text: string): SettingSources["file"] => {
@@ -33,6 +33,10 @@ describe("resolveSettings", () => {
       "admission.onFailure": "refuse",
     };
     expect(resolve({ file: file(text) })).toMatchObject({ ok: true, value: { values } });
+  });
+
+  test.each(["", "# admission:\n#   listen: x\n"])("takes the file %j for one that states nothing", (text) => {
+    expect(readOptionalValue(text, "/etc/vigil/vigil.yaml")).toEqual({ ok: true, value: undefined });
   });
 
   test("reads every kind of value from the environment", () => {

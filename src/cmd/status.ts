@@ -57,7 +57,7 @@ function statusLines(status: ControlStatus, terminal: Terminal): readonly string
       "break-glass",
       opening === null
         ? "closed"
-        : `OPEN until ${new Date(opening.expiresAtMs).toLocaleTimeString()}: ${opening.reason} (${opening.openedBy})`,
+        : `OPEN until ${new Date(opening.expiresAtMs).toLocaleTimeString("sv-SE")}: ${opening.reason} (${opening.openedBy})`,
     ],
     [
       "events",

@@ -142,6 +142,7 @@ describe("vigil up that cannot run", () => {
     [["--listen", "here"], "HOST:PORT"],
     [["--state", "/dev/null/vigil"], "/dev/null/vigil"],
     [["--config", "no-such-file.yaml"], "no-such-file.yaml"],
+    [["--listen", "127.0.0.1:0", "--policy", "no-such-policies"], "no-such-policies"],
   ])("says what is wrong with %j", (words, part) => {
     const { status, stdout, stderr } = vigil(["up", "--state", join(folder, "other"), ...words]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

@@ -26,7 +26,7 @@ export interface PolicyBenchOptions {
 interface PolicyCost {
   readonly policy: string;
   /** Per object that it matched. */
-  readonly meanUs: number;
+  readonly medianUs: number;
   readonly costUnits: number;
   readonly matched: number;
 }
@@ -92,15 +92,17 @@ function measure(snapshot: Snapshot, reviews: readonly Review[], world: World, r
     }
   }
   wholeUs.sort((a, b) => a - b);
-  const quantile = (part: number): number => wholeUs[Math.min(wholeUs.length - 1, Math.floor(wholeUs.length * part))] ?? 0;
   return {
     objects: reviews.length,
     rounds,
-    medianUs: quantile(0.5),
-    p99Us: quantile(0.99),
+    medianUs: quantile(wholeUs, 0.5),
+    p99Us: quantile(wholeUs, 0.99),
     policies: costs(reviews, rounds, (review) => judgeOne(review, clockUs).verdicts),
   };
 }
+
+const quantile = (ascending: readonly number[], part: number): number =>
+  ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * part))] ?? 0;
 
 /** The share of each policy, from judgements of their own: reading the clock for every policy takes time as well. */
 function costs(
@@ -108,31 +110,42 @@ function costs(
   rounds: number,
   verdictsOf: (review: Review) => ReturnType<typeof judge>["verdicts"],
 ): readonly PolicyCost[] {
-  const sums = new Map<string, { us: number; units: number; matched: number }>();
+  const samples = new Map<string, { readonly us: number[]; units: number }>();
   for (let round = 0; round < rounds; round++) {
     for (const review of reviews) {
-      for (const { policy, durationUs, cost } of verdictsOf(review)) {
-        const sum = sums.get(policy) ?? { us: 0, units: 0, matched: 0 };
-        sums.set(policy, { us: sum.us + durationUs, units: sum.units + cost, matched: sum.matched + 1 });
+      // Every verdict carries what its whole policy took: one of them speaks for all.
+      for (const [policy, { durationUs, cost }] of new Map(verdictsOf(review).map((verdict) => [verdict.policy, verdict]))) {
+        const sample = samples.get(policy) ?? { us: [], units: 0 };
+        sample.us.push(durationUs);
+        sample.units += cost;
+        samples.set(policy, sample);
       }
     }
   }
-  const each = [...sums].map(([policy, { us, units, matched }]) => ({
+  const each = [...samples].map(([policy, { us, units }]) => ({
     policy,
-    meanUs: us / matched,
-    costUnits: Math.round(units / matched),
-    matched: matched / rounds,
+    medianUs: quantile(
+      us.sort((a, b) => a - b),
+      0.5,
+    ),
+    costUnits: Math.round(units / us.length),
+    matched: us.length / rounds,
   }));
-  return each.sort((a, b) => b.meanUs * b.matched - a.meanUs * a.matched);
+  return each.sort((a, b) => b.medianUs * b.matched - a.medianUs * a.matched);
 }
 
 function textOf({ objects, rounds, compileMs, medianUs, p99Us, policies }: Measurement, terminal: Terminal): string {
   const time = (us: number): string =>
     us < 1 ? `${Math.round(us * 1_000)} ns` : us < 10 ? `${us.toFixed(1)} µs` : formatDuration(us / 1_000);
-  const rows = policies.map(({ policy, meanUs, costUnits, matched }) => [policy, time(meanUs), `${costUnits}`, `${Math.round(matched)}`]);
+  const rows = policies.map(({ policy, medianUs, costUnits, matched }) => [
+    policy,
+    time(medianUs),
+    `${costUnits}`,
+    `${Math.round(matched)}`,
+  ]);
   return [
     ...alignColumns([["POLICY", "TIME", "COST UNITS", "OBJECTS"], ...rows], terminal.width),
     "",
-    `${objects} objects × ${rounds}: ${time(medianUs)} each for all policies (p99 ${time(p99Us)}); compiled in ${formatDuration(compileMs)}`,
+    `${objects} ${objects === 1 ? "object" : "objects"} × ${rounds}: ${time(medianUs)} each for all policies (p99 ${time(p99Us)}); compiled in ${formatDuration(compileMs)}`,
   ].join("\n");
 }

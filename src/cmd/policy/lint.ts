@@ -7,6 +7,7 @@ import type { Diagnostic } from "../../lib/diagnostic.ts";
 import type { CompiledPolicy } from "../../policy/compiled-policy.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
 import { checkTypes } from "../../policy/type-check.ts";
+import type { ManifestTreeErrorCode } from "../../resource/manifest-tree.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import { compilePolicySet } from "../compile-policy-set.ts";
 import { noteDiagnostics } from "../notes.ts";
@@ -34,10 +35,14 @@ export async function lintPolicies({ sources, showsCost, format }: LintOptions, 
   } else {
     noteDiagnostics(terminal, diagnostics);
     for (const line of costLines(costs, terminal)) terminal.print(line);
-    terminal.print(`${summary.policies} policies: ${summary.errors} errors, ${summary.warnings} warnings`);
+    const { policies, errors, warnings } = summary;
+    terminal.print(`${counted(policies, "policy", "policies")}: ${counted(errors, "error")}, ${counted(warnings, "warning")}`);
   }
+  if (set.diagnostics.some(({ code }) => code === ("RESOURCE_UNREADABLE" satisfies ManifestTreeErrorCode))) return EXIT.unable;
   return summary.errors > 0 ? EXIT.no : EXIT.yes;
 }
+
+const counted = (count: number, one: string, many: string = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
 
 /** Without those that are derived for Pod controllers. */
 const ownPolicies = ({ policies }: Snapshot): readonly CompiledPolicy[] => policies.filter(({ autogen }) => autogen === undefined);
