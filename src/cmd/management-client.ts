@@ -43,10 +43,12 @@ async function exchange(stateDirectory: string, route: string, body: string): Pr
     });
   } catch (error) {
     throw new VigilError<ManagementErrorCode>("MANAGEMENT_UNREACHABLE", `no Vigil answers in ${stateDirectory}: ${messageOf(error)}`, {
-      hint: "start it with `vigil up`, or name its state directory with `--state`",
+      hint: isForbidden(error) ? "ask as the user that runs Vigil" : "start it with `vigil up`, or name its state directory with `--state`",
       cause: error,
     });
   } finally {
     address?.release();
   }
 }
+
+const isForbidden = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "EACCES";

@@ -1,5 +1,5 @@
 /** Where the events of this installation are. */
-import { existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
 import type { Invocation } from "../command.ts";
 import { loadConfiguration } from "../config.ts";
@@ -19,7 +19,13 @@ export function findEventStore(
     return undefined;
   }
   const directory = join(configuration.value.values["state.directory"], EVENTS_FOLDER);
-  if (existsSync(directory)) return directory;
-  noteError(invocation.terminal, `no events in ${directory}`, "`vigil up` makes them; name its state directory with `--state`");
-  return undefined;
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return directory;
+  } catch (error) {
+    const isForbidden = error instanceof Error && "code" in error && error.code === "EACCES";
+    if (isForbidden) noteError(invocation.terminal, `the events in ${directory} are another user's`, "ask as the user that runs Vigil");
+    else noteError(invocation.terminal, `no events in ${directory}`, "`vigil up` makes them; name its state directory with `--state`");
+    return undefined;
+  }
 }
