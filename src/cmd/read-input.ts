@@ -1,11 +1,11 @@
 /** Files and standard input, as commands are given them. */
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
 import type { JsonValue } from "../lib/json.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import { type Document, readValues } from "../resource/document.ts";
-import type { Terminal } from "./terminal.ts";
+import { readUpTo, type Terminal } from "./terminal.ts";
 
 export type InputErrorCode = "INPUT_UNREADABLE" | "INPUT_TOO_LARGE" | "INPUT_COUNT";
 
@@ -18,14 +18,26 @@ export function readInput(path: string, terminal: Pick<Terminal, "readInput">): 
   const file = path === "-" ? STANDARD_INPUT : path;
   let bytes: Uint8Array;
   try {
-    if (path !== "-" && statSync(path).size > MAX_BYTES) throw tooLarge(file);
-    bytes = path === "-" ? terminal.readInput(MAX_BYTES) : readFileSync(path);
+    bytes = path === "-" ? terminal.readInput(MAX_BYTES) : readPath(path);
   } catch (error) {
     if (error instanceof VigilError) throw error;
     throw new VigilError<InputErrorCode>("INPUT_UNREADABLE", `cannot read \`${file}\`: ${messageOf(error)}`, { cause: error });
   }
   if (bytes.length > MAX_BYTES) throw tooLarge(file);
   return bytes;
+}
+
+/** Pipes and devices do not say how much they hold; some never end. */
+function readPath(path: string): Uint8Array {
+  const stats = statSync(path);
+  if (stats.size > MAX_BYTES) throw tooLarge(path);
+  if (stats.isFile()) return readFileSync(path);
+  const descriptor = openSync(path, "r");
+  try {
+    return readUpTo(descriptor, MAX_BYTES);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 const tooLarge = (file: string): VigilError<InputErrorCode> =>

@@ -95,7 +95,8 @@ function writeAll(descriptor: number, text: string): void {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-function readUpTo(descriptor: number, maxBytes: number): Uint8Array {
+/** What is there to be read, up to a chunk more than `maxBytes`. */
+export function readUpTo(descriptor: number, maxBytes: number): Uint8Array {
   const chunks: Uint8Array[] = [];
   for (let total = 0; total <= maxBytes; ) {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);

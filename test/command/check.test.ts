@@ -36,6 +36,7 @@ describe("the exit code of vigil check", () => {
     [2, ["examples/shop.yaml", "--policy", "no-such-directory"]],
     [2, ["--policy", "docs", "examples/shop.yaml"]],
     [2, ["docs"]],
+    [2, ["/dev/zero"]],
     [2, []],
     [2, ["--format", "yaml", "examples/shop.yaml"]],
   ])("is %i for %j", (status, words) => {
