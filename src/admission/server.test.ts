@@ -247,6 +247,20 @@ const readingOf = async (port: number, name: string): Promise<number> => {
 };
 const inFlightOf = (port: number): Promise<number> => readingOf(port, "requests_in_flight");
 
+test("a client may end its connection by a reset: that is no error", async () => {
+  const { port } = await start();
+  const before = metrics.connectionErrors.expose();
+  const tcp = connectTcp(port, "127.0.0.1");
+  const socket = connectTls({ socket: tcp, host: "127.0.0.1", ca: store.current().caBundlePem, ALPNProtocols: ["h2"] });
+  await once(socket, "secureConnect");
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { createConnection: () => socket });
+  session.on("error", () => {});
+  expect(await text(session.request({ ":path": "/healthz" }))).toBe("ok\n");
+  tcp.resetAndDestroy();
+  await expect.poll(() => readingOf(port, "connections")).toBe(1);
+  expect(metrics.connectionErrors.expose()).toBe(before);
+});
+
 test("a header beyond the limit is answered 431", async () => {
   const { port } = await start();
   const socket = await tlsSocket(port);
