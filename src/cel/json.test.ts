@@ -2,7 +2,18 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { toJson } from "./json.ts";
 import { INT } from "./type.ts";
-import { CelDouble, CelDuration, CelError, CelMap, CelOptional, CelTimestamp, CelTypeValue, CelUint, NONE } from "./value.ts";
+import {
+  CelDouble,
+  CelDuration,
+  CelError,
+  CelMap,
+  CelOptional,
+  CelTimestamp,
+  CelTypeValue,
+  CelUint,
+  type CelValue,
+  NONE,
+} from "./value.ts";
 
 const failure = new CelError("CEL_OVERFLOW", "integer overflow");
 
@@ -36,4 +47,10 @@ test("JSON is what it was", () => {
       expect(JSON.stringify(toJson(JSON.parse(text)))).toBe(text);
     }),
   );
+});
+
+test("what would be exponentially long is refused", () => {
+  let value: CelValue = 1;
+  for (let depth = 0; depth < 60; depth++) value = [value, value];
+  expect(toJson(value)).toMatchObject({ code: "CEL_COST_LIMIT" });
 });

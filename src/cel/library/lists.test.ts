@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { evaluatorOf } from "../../../test/evaluate-expression.ts";
+import type { CelValue } from "../value.ts";
 import { listsLibrary } from "./lists.ts";
 
 const evaluate = evaluatorOf({ libraries: [listsLibrary] });
@@ -15,6 +16,7 @@ test.each([
   ["[1, [2, [3, [4]]]].flatten(2) == [1, 2, 3, [4]]", true],
   ["[1, [2]].flatten(0) == [1, [2]]", true],
   ["[1, [2, [3, 4]]].flatten() == [1, 2, [3, 4]]", true],
+  ["[[[1]]].flatten(0) == [[[1]]]", true],
   ["dyn([1, 2]).flatten() == [1, 2]", true],
   ["[[1]].flatten(-1)", "CEL_INVALID_ARGUMENT"],
   ["[4, 3, 2, 1].sort()", [1, 2, 3, 4]],
@@ -59,3 +61,10 @@ test.each([
   ["['a', 'b', 'c', 'd', 'e'].distinct()", 10 + 63],
   ["lists.range(5)", 16],
 ])("%s costs %i", (text, cost) => expect(evaluate(text).cost).toBe(cost));
+
+test.each<[CelValue]>([[1], [[]]])("what flattens to more than a million elements, lists included, is refused: %j", (leaf) => {
+  const flatten = listsLibrary.functions.find(({ name }) => name === "flatten")?.overloads.find(({ args }) => args.length === 2)?.call;
+  let doubled: CelValue = [leaf];
+  for (let depth = 0; depth < 40; depth++) doubled = [doubled, doubled];
+  expect(flatten?.(doubled, 50)).toMatchObject({ code: "CEL_COST_LIMIT" });
+});

@@ -43,8 +43,18 @@ function sliceProblem(length: number, start: Int, end: Int): string | undefined 
   return end > length ? `the list has ${length} elements` : undefined;
 }
 
-const flatten = (elements: readonly CelValue[], depth: number): readonly CelValue[] =>
-  depth === 0 ? elements : elements.flatMap((element) => (Array.isArray(element) ? flatten(element, depth - 1) : [element]));
+function flatten(elements: readonly CelValue[], depth: number): CelValue {
+  const flat: CelValue[] = [];
+  // Lists count too: one that is empty may stand in another any number of times.
+  let visited = 0;
+  const visit = (element: CelValue, depthLeft: number): boolean => {
+    if (++visited > MAX_LIST_LENGTH) return false;
+    if (depthLeft >= 0 && Array.isArray(element)) return element.every((inner) => visit(inner, depthLeft - 1));
+    flat.push(element);
+    return true;
+  };
+  return visit(elements, depth) ? flat : listTooLong();
+}
 
 const flattenTo = (elements: readonly CelValue[], depth: Int): CelValue =>
   depth < 0 ? fail("the depth of flatten is negative") : flatten(elements, Number(depth));

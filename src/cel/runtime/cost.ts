@@ -38,6 +38,8 @@ export const matchCost = (text: CelValue, pattern: CelValue): number =>
 
 const CHEAP_CONCATENATION = 1000;
 
-/** `+` of lists: 1 as in cel-go, which makes a view; we copy, so long lists cost a little more. */
-export const listConcatenationCost = (a: readonly CelValue[], b: readonly CelValue[]): number =>
-  1 + Math.floor((a.length + b.length) / CHEAP_CONCATENATION);
+/** `+` of lists: 1 as in cel-go, which makes a view; we copy, so long lists cost what strings do. */
+export function listConcatenationCost(a: readonly CelValue[], b: readonly CelValue[]): number {
+  const length = a.length + b.length;
+  return length <= CHEAP_CONCATENATION ? 1 : Math.ceil(length * TRAVERSAL_FACTOR);
+}

@@ -107,3 +107,11 @@ describe("compare", () => {
     );
   });
 });
+
+test("a list that stands in another many times is compared once", () => {
+  const nested = (depth: number, leaf: CelValue): CelValue => (depth === 0 ? leaf : nestedTwice(nested(depth - 1, leaf)));
+  const nestedTwice = (value: CelValue): CelValue => [value, { again: value }];
+  expect(equals(nested(60, 1), nested(60, 1))).toBe(true);
+  expect(equals(nested(60, 1), nested(60, 2))).toBe(false);
+  expect(equals(nested(60, [Number.NaN]), nested(60, [Number.NaN]))).toBe(false);
+});

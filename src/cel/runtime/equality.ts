@@ -6,7 +6,10 @@ import { typeName } from "./type-of.ts";
  * Equality of CEL: numbers by their mathematical value across int, uint and double, NaN equal to nothing, everything else
  * only within its type; values of different types are unequal. Not defined for errors, which operators handle first.
  */
-export function equals(a: CelValue, b: CelValue): boolean {
+export const equals = (a: CelValue, b: CelValue): boolean => equalsWithin(a, b, undefined);
+
+/** `comparison` is the one that this is a part of; undefined at its beginning. */
+function equalsWithin(a: CelValue, b: CelValue, comparison: Comparison | undefined): boolean {
   switch (typeof a) {
     case "string":
     case "boolean":
@@ -17,7 +20,32 @@ export function equals(a: CelValue, b: CelValue): boolean {
       return typeof b === "bigint" ? a === b : numericEquals(a, b);
     default:
       if (a === null || b === null) return a === b;
-      return a instanceof CelDouble || a instanceof CelUint ? numericEquals(a, b) : typeof b === "object" && objectEquals(a, b);
+      return a instanceof CelDouble || a instanceof CelUint ? numericEquals(a, b) : typeof b === "object" && objectEquals(a, b, comparison);
+  }
+}
+
+/** Pairs of lists and maps that are compared before the equal ones are remembered: most comparisons never get there. */
+const UNREMEMBERED_PAIRS = 1000;
+
+/**
+ * One comparison of lists or maps. A list may stand many times in another, and that one in a third: unless such parts are compared
+ * once, a short expression takes time that is exponential in its length.
+ */
+class Comparison {
+  #pairs = 0;
+  readonly #equal = new Map<object, Set<object>>();
+
+  /** Whether two lists or maps are equal, by `compare` unless it is known. */
+  same(a: object, b: object, compare: () => boolean): boolean {
+    if (this.#equal.get(a)?.has(b)) return true;
+    const isSame = compare();
+    // One unequal pair ends the whole comparison: only the equal ones are asked for again.
+    if (isSame && ++this.#pairs > UNREMEMBERED_PAIRS) {
+      const partners = this.#equal.get(a);
+      if (partners === undefined) this.#equal.set(a, new Set([b]));
+      else partners.add(b);
+    }
+    return isSame;
   }
 }
 
@@ -37,29 +65,31 @@ export function plainNumber(value: CelValue): number | bigint | undefined {
   return value.value <= Number.MAX_SAFE_INTEGER ? Number(value.value) : value.value;
 }
 
-function objectEquals(a: CelValue & object, b: CelValue & object): boolean {
-  if (Array.isArray(a)) return Array.isArray(b) && listEquals(a, b);
+function objectEquals(a: CelValue & object, b: CelValue & object, comparison: Comparison = new Comparison()): boolean {
+  if (Array.isArray(a)) return Array.isArray(b) && comparison.same(a, b, () => listEquals(a, b, comparison));
   if (a instanceof Uint8Array) return b instanceof Uint8Array && bytesEqual(a, b);
   if (a instanceof CelTimestamp) return b instanceof CelTimestamp && a.seconds === b.seconds && a.nanos === b.nanos;
   if (a instanceof CelDuration) return b instanceof CelDuration && a.seconds === b.seconds && a.nanos === b.nanos;
-  if (a instanceof CelOptional) return b instanceof CelOptional && a.hasValue === b.hasValue && (!a.hasValue || equals(a.value, b.value));
+  if (a instanceof CelOptional) return b instanceof CelOptional && optionalEquals(a, b, comparison);
   if (a instanceof CelTypeValue) return b instanceof CelTypeValue && typeName(a.type) === typeName(b.type);
   if (a instanceof CelOpaque) return b instanceof CelOpaque && typeName(a.celType) === typeName(b.celType) && a.equals(b);
-  return mapEquals(a, b);
+  return comparison.same(a, b, () => mapEquals(a, b, comparison));
 }
 
-function listEquals(a: readonly CelValue[], b: readonly CelValue[]): boolean {
-  return a.length === b.length && a.every((element, index) => equals(element, b[index] ?? null));
-}
+const optionalEquals = (a: CelOptional, b: CelOptional, comparison: Comparison): boolean =>
+  a.hasValue === b.hasValue && (!a.hasValue || equalsWithin(a.value, b.value, comparison));
+
+const listEquals = (a: readonly CelValue[], b: readonly CelValue[], comparison: Comparison): boolean =>
+  a.length === b.length && a.every((element, index) => equalsWithin(element, b[index] ?? null, comparison));
 
 const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index]);
 
-function mapEquals(a: CelValue, b: CelValue): boolean {
+function mapEquals(a: CelValue, b: CelValue, comparison: Comparison): boolean {
   const isMapA = a instanceof CelMap || isPlainMap(a);
   const isMapB = b instanceof CelMap || isPlainMap(b);
   if (!isMapA || !isMapB || mapSize(a) !== mapSize(b)) return false;
   return mapKeys(a).every((key) => {
     const right = mapGet(b, key);
-    return right !== undefined && equals(mapValue(a, key), right);
+    return right !== undefined && equalsWithin(mapValue(a, key), right, comparison);
   });
 }
