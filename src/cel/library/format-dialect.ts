@@ -11,6 +11,7 @@ import { formatTimestamp } from "../runtime/timestamp.ts";
 import { isInt, typeName } from "../runtime/type-of.ts";
 import { CelDuration, CelError, CelTimestamp, CelTypeValue, CelUint, type CelValue } from "../value.ts";
 import { formatExponent, formatFixed, groupThousands } from "./number-format.ts";
+import { MAX_TEXT_LENGTH, textTooLong } from "./size-limit.ts";
 
 /** How one dialect writes the values of the clauses in which the dialects differ; undefined for a value that the clause cannot write. */
 export interface FormatDialect {
@@ -49,12 +50,15 @@ function simpleText(value: CelValue): string | undefined {
 
 type ToText = (value: CelValue) => string | CelError | undefined;
 
-/** The texts of all elements, or the first that is none. */
+/** The texts of all elements, or the first that is none; an error once they are too long: a list may stand in another many times. */
 function textsOf(values: readonly CelValue[], toText: ToText): readonly string[] | CelError | undefined {
   const texts: string[] = [];
+  let length = 0;
   for (const value of values) {
     const text = toText(value);
     if (typeof text !== "string") return text;
+    length += text.length;
+    if (length > MAX_TEXT_LENGTH) return textTooLong();
     texts.push(text);
   }
   return texts;

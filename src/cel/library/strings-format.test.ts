@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { evaluatorOf } from "../../../test/evaluate-expression.ts";
+import type { CelValue } from "../value.ts";
 import { kubernetesLibraries } from "./catalogue.ts";
+import { kubernetesDialect, standardDialect } from "./format-dialect.ts";
 import { kubernetesStringsLibrary, stringsLibrary } from "./strings.ts";
+import { formatTemplate } from "./strings-format.ts";
 
 const standard = evaluatorOf({ libraries: [stringsLibrary] });
 const kubernetes = evaluatorOf({ libraries: [kubernetesStringsLibrary] });
@@ -73,4 +76,10 @@ test("a value of an extension type has no place in a string", () => {
   const evaluate = evaluatorOf({ libraries: kubernetesLibraries });
   expect(evaluate("'%s'.format([quantity('1Gi')])").result).toBe("CEL_INVALID_ARGUMENT");
   expect(evaluate("'%s'.format([[optional.of(1)]])").result).toBe("CEL_INVALID_ARGUMENT");
+});
+
+test.each([standardDialect, kubernetesDialect])("what would be exponentially long is refused", (dialect) => {
+  let value: CelValue = "x";
+  for (let depth = 0; depth < 60; depth++) value = [value, value];
+  expect(formatTemplate("%s", [value], dialect)).toMatchObject({ code: "CEL_COST_LIMIT" });
 });
