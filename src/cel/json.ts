@@ -24,12 +24,12 @@ import {
 /**
  * The value as JSON: timestamps as RFC 3339, durations as `1.5s`, bytes as base64, NaN and the infinities as text, an optional as its value
  * or null, types by name. Returns the error that the value is or contains; `CEL_INVALID_ARGUMENT` for map keys and extension values that
- * have no JSON form, `CEL_COST_LIMIT` for more than `MAX_JSON_VALUES` values.
+ * have no JSON form, `CEL_COST_LIMIT` for more than 2,000,000 values.
  */
 export const toJson = (value: CelValue): JsonValue | CelError => jsonOf(value, { left: MAX_JSON_VALUES });
 
 /** A list may stand many times in another, and that one in a third: written out, a short expression may be exponentially long. */
-export const MAX_JSON_VALUES = 2_000_000;
+const MAX_JSON_VALUES = 2_000_000;
 
 /** How many values may still be written. */
 interface Budget {

@@ -7,6 +7,7 @@ import { formatTimestamp } from "../../runtime/timestamp.ts";
 import { typeName, typeOf } from "../../runtime/type-of.ts";
 import { CelDuration, CelError, CelOpaque, CelOptional, CelTimestamp, CelUint, type CelValue } from "../../value.ts";
 import { fail } from "../define.ts";
+import { MAX_TEXT_LENGTH, textTooLong } from "../size-limit.ts";
 
 export function encodeAsGo(value: CelValue): string | CelError {
   if (typeof value === "string") return quote(value);
@@ -38,11 +39,15 @@ function encodeObject(value: CelValue): string | CelError {
   return texts instanceof CelError ? texts : `{${keys.map((key, index) => `${quote(key)}:${texts[index] ?? ""}`).join(",")}}`;
 }
 
+/** An error once the texts are too long: a list may stand in another many times. */
 function encodeAll(values: readonly CelValue[]): readonly string[] | CelError {
   const texts: string[] = [];
+  let length = 0;
   for (const value of values) {
     const text = encodeAsGo(value);
     if (text instanceof CelError) return text;
+    length += text.length;
+    if (length > MAX_TEXT_LENGTH) return textTooLong();
     texts.push(text);
   }
   return texts;

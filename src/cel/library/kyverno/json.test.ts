@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { evaluatorOf } from "../../../../test/evaluate-expression.ts";
+import type { CelValue } from "../../value.ts";
 import { quantityLibrary } from "../kubernetes/quantity.ts";
 import { jsonLibrary } from "./json.ts";
+import { encodeAsGo } from "./json-text.ts";
 
 const evaluate = evaluatorOf({ libraries: [jsonLibrary, quantityLibrary] });
 
@@ -26,3 +28,9 @@ test.each([
   ["json.marshal([type(1)])", "CEL_INVALID_ARGUMENT"],
   ["json.unmarshal(json.marshal({'a': [1, 'b']})) == {'a': [1, 'b']}", true],
 ])("%s is %s", (text, expected) => expect(evaluate(text).result).toEqual(expected));
+
+test("what would be exponentially long is not written", () => {
+  let value: CelValue = 1;
+  for (let depth = 0; depth < 60; depth++) value = [value, value];
+  expect(encodeAsGo(value)).toMatchObject({ code: "CEL_COST_LIMIT" });
+});
