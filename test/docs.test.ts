@@ -28,6 +28,9 @@ const blocksOf = (document: string): readonly Block[] =>
 
 const withoutBlocks = (document: string): string => readText(document).replaceAll(/^```[\s\S]*?^```$/gm, "");
 
+/** Text in backticks is no link, whatever brackets it has. */
+const withoutCode = (document: string): string => withoutBlocks(document).replaceAll(/`[^`\n]*`/g, "``");
+
 /** GitHub's anchors of headings. */
 const anchorsOf = (document: string): readonly string[] =>
   [...withoutBlocks(document).matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
@@ -39,7 +42,7 @@ const anchorsOf = (document: string): readonly string[] =>
 
 describe.each(DOCUMENTS)("%s", (document) => {
   test("links only to what exists", () => {
-    const links = [...withoutBlocks(document).matchAll(/\]\((?!https?:)(?<path>[^)#\s]*)(?:#(?<anchor>[^)\s]+))?\)/g)];
+    const links = [...withoutCode(document).matchAll(/\]\((?!https?:)(?<path>[^)#\s]*)(?:#(?<anchor>[^)\s]+))?\)/g)];
     const broken = links.filter(({ groups }) => {
       const path = groups?.["path"] === "" ? document : join(dirname(document), groups?.["path"] ?? "");
       if (!existsSync(join(ROOT, path))) return true;

@@ -156,16 +156,15 @@ async function firstAnswer(child: ChildProcess, name: string, withinMs: number):
     );
     const settle = (act: () => void): void => {
       clearTimeout(late);
-      child.removeAllListeners("message").removeAllListeners("exit").removeAllListeners("error");
+      child.off("message", answered).off("exit", ended).off("error", failed);
       child.on("error", () => {}); // A message to a process that has just died.
       act();
     };
-    child.on("error", (error) => settle(() => reject(fail("PROCESS_ENDED", `${name} could not be started: ${error.message}`))));
-    child.on("exit", (code, signal) =>
-      settle(() => reject(fail("PROCESS_ENDED", `${name} ${endOf(code, signal)} before it was ready`, "the lines above say why"))),
-    );
-    child.on("message", (message: FromProcess) =>
-      settle(() => (message.kind === "ready" ? resolve(message.report) : reject(fail("PROCESS_REFUSED", message.message, message.hint)))),
-    );
+    const failed = (error: Error): void => settle(() => reject(fail("PROCESS_ENDED", `${name} could not be started: ${error.message}`)));
+    const ended = (code: number | null, signal: NodeJS.Signals | null): void =>
+      settle(() => reject(fail("PROCESS_ENDED", `${name} ${endOf(code, signal)} before it was ready`, "the lines above say why")));
+    const answered = (message: FromProcess): void =>
+      settle(() => (message.kind === "ready" ? resolve(message.report) : reject(fail("PROCESS_REFUSED", message.message, message.hint))));
+    child.on("error", failed).on("exit", ended).on("message", answered);
   });
 }

@@ -138,6 +138,15 @@ describe("vigil up that cannot run", () => {
     expect(stderr).toContain(`\`127.0.0.1:${port}\` is in use`);
   });
 
+  test("does not start with a part of the policies: without the rest, more would be allowed", () => {
+    const broken = join(folder, "broken.yaml");
+    writeFileSync(broken, "kind: [");
+    const words = ["--listen", "127.0.0.1:0", "--policy", "builtin", "--policy", broken];
+    const { status, stdout, stderr } = vigil(["up", "--state", join(folder, "other"), ...words]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(`${broken}:1:`);
+  });
+
   test.each([
     [["--listen", "here"], "HOST:PORT"],
     [["--state", "/dev/null/vigil"], "/dev/null/vigil"],

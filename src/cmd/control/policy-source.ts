@@ -12,6 +12,8 @@ import { worldOf } from "../object-world.ts";
 import { policyPaths, policySetOf, TEST_FOLDERS } from "../policy-set.ts";
 import type { Evidence } from "./evidence.ts";
 
+export type ControlErrorCode = "CONTROL_POLICIES_UNREADABLE";
+
 /** A snapshot with the objects that stand beside its policies. */
 interface InForce {
   readonly id: string;
@@ -55,16 +57,35 @@ export class PolicySource {
 
   /**
    * Follows the sources until the signal aborts. Resolves when the first set is in force. Throws `RESOURCE_UNREADABLE` when a source
-   * cannot be read at the start: there is no last good set that could go on, and without those policies more would be allowed.
+   * cannot be read at the start, `CONTROL_POLICIES_UNREADABLE` when a document in it cannot: there is no last good set that could go
+   * on, and without those policies more would be allowed. A policy that is read and does not compile is decided by its failurePolicy.
    */
   async follow(signal: AbortSignal): Promise<void> {
     const trees = watchManifests(policyPaths(this.#options.sources), { signal, without: TEST_FOLDERS });
     const { value: first } = await trees.next();
     if (first !== undefined) {
       refuseUnreadable(first);
+      this.#refuseUnparsed(policySetOf(first).diagnostics);
       this.#use(first);
     }
     void this.#followOn(trees);
+  }
+
+  #refuseUnparsed(diagnostics: readonly Diagnostic[]): void {
+    const errors = diagnostics.filter(({ severity }) => severity === "error");
+    const [first] = errors;
+    if (first === undefined) return;
+    for (const { code, message, file, line, column } of errors)
+      this.#options.log("error", `${file}:${line}:${column}: ${message}`, { code });
+    const where = `${first.file}:${first.line}:${first.column}`;
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : "";
+    throw new VigilError<ControlErrorCode>(
+      "CONTROL_POLICIES_UNREADABLE",
+      `not all policies can be read: ${where}: ${first.message}${more}`,
+      {
+        hint: "correct them, or take them out of what `--policy` names; `vigil policy lint` shows each with its line",
+      },
+    );
   }
 
   async #followOn(trees: AsyncIterable<ManifestTree>): Promise<void> {
