@@ -11,9 +11,13 @@ const POLICIES = 16;
 const BODIES = 64;
 
 export async function review(): Promise<Section> {
-  const bodies = Array.from({ length: BODIES }, (_, i) => Buffer.from(JSON.stringify(admissionReview(i))));
+  const bodiesOf = (number: (i: number) => number): readonly Buffer[] =>
+    Array.from({ length: BODIES }, (_, i) => Buffer.from(JSON.stringify(admissionReview(number(i)))));
+  // Deployments whose number is a multiple of three break the policies.
+  const allowed = bodiesOf((i) => 3 * i + 1);
+  const mixed = bodiesOf((i) => i);
   const snapshot = snapshotOf(policyResources(Array.from({ length: POLICIES }, (_, i) => expressionNumber(i))));
-  const contestant = (name: string, work: (body: Buffer) => unknown): Contestant => ({
+  const contestant = (name: string, bodies: readonly Buffer[], work: (body: Buffer) => unknown): Contestant => ({
     name,
     run: async (iterations) => {
       const start = cpuNs();
@@ -21,23 +25,26 @@ export async function review(): Promise<Section> {
       return cpuNs() - start;
     },
   });
-  const [parse, whole] = await compete([
-    contestant("JSON.parse alone", (body) => JSON.parse(body.toString())),
-    contestant("Vigil: read, check, judge", (body) => {
-      const json = parseStrictJson(body);
-      const parsed = json.ok ? reviewOfAdmissionRequest(json.value) : json;
-      if (!parsed.ok) throw new Error(parsed.error.message);
-      return judge(snapshot, parsed.value, WORLD, { phase: "validate" });
-    }),
+  const decide = (body: Buffer): unknown => {
+    const json = parseStrictJson(body);
+    const parsed = json.ok ? reviewOfAdmissionRequest(json.value) : json;
+    if (!parsed.ok) throw new Error(parsed.error.message);
+    return judge(snapshot, parsed.value, WORLD, { phase: "validate" });
+  };
+  const measured = await compete([
+    contestant("JSON.parse alone", allowed, (body) => JSON.parse(body.toString())),
+    contestant("Vigil: read, check, judge; all allowed", allowed, decide),
+    contestant("the same; a third denied, by a dozen policies each", mixed, decide),
   ]);
+  const [parse, whole] = measured;
   const ratio = (whole?.median ?? Number.NaN) / (parse?.median ?? Number.NaN);
   return {
     title: "A review from bytes to decision",
     notes: [
-      `AdmissionReviews of ${bodies[0]?.length.toLocaleString("en")} bytes against ${POLICIES} policies that match. Reading includes what JSON.parse does not do: refusing duplicate and forbidden names and invalid UTF-8.`,
+      `AdmissionReviews of ${allowed[0]?.length.toLocaleString("en")} bytes against ${POLICIES} policies that match. Reading includes what JSON.parse does not do: refusing duplicate and forbidden names and invalid UTF-8.`,
     ],
     columns: ["work", "CPU per review"],
-    rows: [parse, whole].map((measured) => [measured?.name ?? "", `${((measured?.median ?? 0) / 1000).toFixed(1)} µs`]),
+    rows: measured.map(({ name, median }) => [name, `${(median / 1000).toFixed(1)} µs`]),
     targets: [{ what: "times JSON.parse of the same body", goal: "≤ 1.8 ×", value: ratio, met: ratio <= 1.8 }],
   };
 }
