@@ -1,4 +1,5 @@
 /** Runs one target input after input, in a thread of its own: a thread that hangs can be ended. */
+import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { randomOf } from "./target.ts";
 import { targets } from "./targets.ts";
@@ -15,6 +16,9 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Objects that a WeakRef was asked for live until the thread turns to its event loop: it has to, or memory fills up. */
+const INPUTS_PER_TURN = 1000;
+
 // What main.ts of this checkout has sent.
 const { name, seed, first, shared } = workerData as WorkerOptions;
 const state = new Int32Array(shared);
@@ -22,6 +26,7 @@ const target = targets.find((candidate) => candidate.name === name);
 
 for (let input = first; target !== undefined && Atomics.load(state, 1) === 0; input++) {
   Atomics.store(state, 0, input);
+  if (input % INPUTS_PER_TURN === 0) await setImmediate();
   try {
     target.run(randomOf(seed, input));
   } catch (error) {
