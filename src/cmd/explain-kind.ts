@@ -2,6 +2,7 @@
 import { closestName } from "../lib/suggestion.ts";
 import { type KnownKind, kubernetesKinds, kubernetesSchemas } from "../resource/kubernetes-kinds.ts";
 import type { Schema } from "../resource/schema.ts";
+import { vigilKinds } from "../resource/vigil-kinds.ts";
 import { EXIT, type ExitCode } from "./command.ts";
 import { noteError } from "./notes.ts";
 import { alignColumns } from "./table.ts";
@@ -15,7 +16,7 @@ export interface ExplainOptions {
 
 export function explainKind({ subject, format }: ExplainOptions, terminal: Terminal): ExitCode {
   const [, apiVersion, name = "", path = ""] = /^(?:(\S+) )?([^.]+)\.?(.*)$/.exec(subject) ?? [];
-  const kinds = kubernetesKinds();
+  const kinds = [...vigilKinds(), ...kubernetesKinds()];
   const kind = kinds.find((candidate) => isNamed(candidate, name) && (apiVersion === undefined || apiVersionOf(candidate) === apiVersion));
   if (kind === undefined) {
     const names = kinds.flatMap((known) => [known.kind, known.type.plural]);
@@ -28,7 +29,7 @@ export function explainKind({ subject, format }: ExplainOptions, terminal: Termi
     return EXIT.unable;
   }
   const steps = path.split(".").filter((step) => step !== "");
-  const found = schemaAt(kubernetesSchemas(kind), steps);
+  const found = schemaAt(vigilKinds().find(({ type }) => type.typeName === kind.type.typeName)?.schema ?? kubernetesSchemas(kind), steps);
   if (found.schema === undefined) {
     const parent = [kind.kind, ...steps.slice(0, found.depth)].join(".");
     const meant = closestName(steps[found.depth] ?? "", found.siblings);

@@ -2,12 +2,13 @@
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { closestName } from "../lib/suggestion.ts";
 import { type Document, diagnose } from "./document.ts";
-import { type Metadata, metadata } from "./metadata.ts";
+import type { Metadata } from "./metadata.ts";
 import { type MutatingAdmissionPolicy, mutatingAdmissionPolicySpec } from "./mutating-admission-policy.ts";
 import { type MutatingAdmissionPolicyBinding, mutatingAdmissionPolicyBindingSpec } from "./mutating-admission-policy-binding.ts";
 import { type MutatingPolicy, mutatingPolicySpec } from "./mutating-policy.ts";
 import { expiryOf, type PolicyException, policyExceptionSpec } from "./policy-exception.ts";
-import { record, required, type Shape, Spot, text } from "./shape.ts";
+import { type ParseResource, resourceParser } from "./resource-root.ts";
+import { Spot } from "./shape.ts";
 import { type ValidatingAdmissionPolicy, validatingAdmissionPolicySpec } from "./validating-admission-policy.ts";
 import { type ValidatingAdmissionPolicyBinding, validatingAdmissionPolicyBindingSpec } from "./validating-admission-policy-binding.ts";
 import { type ValidatingPolicy, validatingPolicySpec } from "./validating-policy.ts";
@@ -51,57 +52,38 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
   [`${KYVERNO_LEGACY}/CleanupPolicy`, "Vigil deletes no resources"],
 ]);
 
-interface Root<S> {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: Metadata;
-  readonly spec: S;
-}
-
-type Parser<R> = (spot: Spot) => R | undefined;
-
-/** Reads a document of the given kind: the fields of its spec become the resource's own. */
-function parserOf<K extends string, S extends object>(
-  kind: K,
-  spec: Shape<S>,
-): Parser<{ readonly kind: K; readonly document: Document; readonly metadata: Metadata } & S> {
-  const fields = { apiVersion: required(text), kind: required(text), metadata: required(metadata), spec: required(spec) };
-  const root: Shape<Root<S>> = record<Root<S>>(fields, ["status"]);
-  return ({ document, path, problems }) => {
-    const read = root(document.value, new Spot(document, path, problems));
-    return read === undefined ? undefined : { ...read.spec, kind, document, metadata: read.metadata };
-  };
-}
-
-const readValidatingPolicy = parserOf("ValidatingPolicy", validatingPolicySpec);
-const readMutatingPolicy = parserOf("MutatingPolicy", mutatingPolicySpec);
-const readPolicyException = parserOf("PolicyException", policyExceptionSpec);
+const readValidatingPolicy = resourceParser("ValidatingPolicy", validatingPolicySpec);
+const readMutatingPolicy = resourceParser("MutatingPolicy", mutatingPolicySpec);
+const readPolicyException = resourceParser("PolicyException", policyExceptionSpec);
 
 /** The namespaced variant of a policy is the policy with a namespace. */
 const inNamespace =
-  <R extends { readonly metadata: Metadata }>(read: Parser<R>): Parser<R & { readonly namespace: string }> =>
+  <R extends { readonly metadata: Metadata }>(read: ParseResource<R>): ParseResource<R & { readonly namespace: string }> =>
   (spot) => {
     const policy = read(spot);
     return policy === undefined ? undefined : { ...policy, namespace: policy.metadata.namespace || "default" };
   };
 
 const inCluster =
-  <R extends object>(read: Parser<R>): Parser<R & { readonly namespace: undefined }> =>
+  <R extends object>(read: ParseResource<R>): ParseResource<R & { readonly namespace: undefined }> =>
   (spot) => {
     const policy = read(spot);
     return policy === undefined ? undefined : { ...policy, namespace: undefined };
   };
 
-const parsePolicyException: Parser<PolicyException> = (spot) => {
+const parsePolicyException: ParseResource<PolicyException> = (spot) => {
   const exception = readPolicyException(spot);
   return exception === undefined ? undefined : { ...exception, expiresAtMs: expiryOf(exception.expiresAtMs, exception.metadata, spot) };
 };
 
-const PARSERS: ReadonlyMap<string, Parser<PolicyResource>> = new Map<string, Parser<PolicyResource>>([
-  [`${KUBERNETES}/ValidatingAdmissionPolicy`, parserOf("ValidatingAdmissionPolicy", validatingAdmissionPolicySpec)],
-  [`${KUBERNETES}/ValidatingAdmissionPolicyBinding`, parserOf("ValidatingAdmissionPolicyBinding", validatingAdmissionPolicyBindingSpec)],
-  [`${KUBERNETES}/MutatingAdmissionPolicy`, parserOf("MutatingAdmissionPolicy", mutatingAdmissionPolicySpec)],
-  [`${KUBERNETES}/MutatingAdmissionPolicyBinding`, parserOf("MutatingAdmissionPolicyBinding", mutatingAdmissionPolicyBindingSpec)],
+const PARSERS: ReadonlyMap<string, ParseResource<PolicyResource>> = new Map<string, ParseResource<PolicyResource>>([
+  [`${KUBERNETES}/ValidatingAdmissionPolicy`, resourceParser("ValidatingAdmissionPolicy", validatingAdmissionPolicySpec)],
+  [
+    `${KUBERNETES}/ValidatingAdmissionPolicyBinding`,
+    resourceParser("ValidatingAdmissionPolicyBinding", validatingAdmissionPolicyBindingSpec),
+  ],
+  [`${KUBERNETES}/MutatingAdmissionPolicy`, resourceParser("MutatingAdmissionPolicy", mutatingAdmissionPolicySpec)],
+  [`${KUBERNETES}/MutatingAdmissionPolicyBinding`, resourceParser("MutatingAdmissionPolicyBinding", mutatingAdmissionPolicyBindingSpec)],
   [`${KYVERNO}/ValidatingPolicy`, inCluster(readValidatingPolicy)],
   [`${KYVERNO}/NamespacedValidatingPolicy`, inNamespace(readValidatingPolicy)],
   [`${KYVERNO}/MutatingPolicy`, inCluster(readMutatingPolicy)],

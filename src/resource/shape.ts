@@ -3,6 +3,7 @@
  * is wrong, each mistake at its place in the file. As in Kubernetes a field that is null counts as absent.
  */
 import type { Diagnostic } from "../lib/diagnostic.ts";
+import { formatDuration, parseDuration } from "../lib/duration.ts";
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { closestName } from "../lib/suggestion.ts";
 import { type Document, describe, diagnose, type Path } from "./document.ts";
@@ -171,6 +172,23 @@ export const timestamp: Shape<number> = (value, spot) => {
   spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be a time, got \`${read}\``, "write it as `2026-05-01T00:00:00Z`");
   return undefined;
 };
+
+/** A duration as people write it (`15m`, `1h30m`), from `minMs` to `maxMs`, in milliseconds. */
+export const duration =
+  (minMs: number, maxMs: number): Shape<number> =>
+  (value, spot) => {
+    const read = text(value, spot);
+    if (read === undefined) return undefined;
+    const durationMs = parseDuration(read);
+    if (durationMs !== undefined && durationMs >= minMs && durationMs <= maxMs) return durationMs;
+    const range = `from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+    spot.report(
+      "RESOURCE_INVALID_VALUE",
+      `expected \`${spot.name}\` to be a duration ${range}, got \`${read}\``,
+      "such as `15m` or `1h30m`",
+    );
+    return undefined;
+  };
 
 /** `shape`, and then `check`, which reports what else is wrong. */
 export const checked =

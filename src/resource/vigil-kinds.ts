@@ -1,0 +1,42 @@
+/** The kinds of Vigil's own group, with the schemas that `vigil explain` shows. */
+import { type KnownKind, typeNameOf } from "./kubernetes-kinds.ts";
+import { definitionSchema } from "./kubernetes-table.ts";
+import type { Schema } from "./schema.ts";
+import { TRUST_DOMAIN_SCHEMA } from "./trust-domain-schema.ts";
+import { WORKLOAD_SCHEMA } from "./workload-schema.ts";
+
+export const VIGIL_GROUP = "vigil.dev";
+export const VIGIL_VERSION = "v1alpha1";
+
+interface VigilKind extends KnownKind {
+  /** Of the whole object. */
+  readonly schema: Schema;
+}
+
+function vigilKind(kind: string, plural: string, description: string, spec: Schema): VigilKind {
+  const names = { group: VIGIL_GROUP, version: VIGIL_VERSION, kind };
+  const schema: Schema = {
+    type: "object",
+    name: kind,
+    description,
+    properties: new Map<string, Schema>([
+      ["apiVersion", { type: "string", description: `\`${VIGIL_GROUP}/${VIGIL_VERSION}\`` }],
+      ["kind", { type: "string", description: `\`${kind}\`` }],
+      ["metadata", definitionSchema("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")],
+      ["spec", { ...spec, name: `${kind}Spec` }],
+    ]),
+    required: ["metadata", "spec"],
+  };
+  return { ...names, type: { plural, namespaced: kind === "Workload", typeName: typeNameOf(names), subresources: new Map() }, schema };
+}
+
+/** All of them, in alphabetical order. */
+export const vigilKinds = (): readonly VigilKind[] => [
+  vigilKind(
+    "TrustDomain",
+    "trustdomains",
+    "A trust domain: its keys, whom it trusts, and what may be registered in it",
+    TRUST_DOMAIN_SCHEMA,
+  ),
+  vigilKind("Workload", "workloads", "A workload: the processes that have all of its selectors get its identity", WORKLOAD_SCHEMA),
+];
