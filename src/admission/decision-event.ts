@@ -1,5 +1,5 @@
 /** Reviews and their decisions as events: one for every verdict that matters, and one for every allowed review. */
-import type { Severity } from "../event/event.ts";
+import type { Severity } from "../event/event-stamp.ts";
 import type { DecisionFields } from "../event/producer.ts";
 import type { Decision, Verdict } from "../policy/decision.ts";
 import type { Review } from "../policy/review.ts";

@@ -23,10 +23,58 @@ export function compactColumns(event: VigilEvent): readonly string[] {
       return [time, event.outcome.toUpperCase(), oneLine(`${event.action} ${event.object}`), event.producer, oneLine(event.message)];
     case "gap":
       return [time, "GAP", `${event.count} events lost`, event.producer, `${event.reason}, seq ${event.fromSeq} to ${event.toSeq}`];
+    case "process":
+      return [
+        time,
+        event.action.toUpperCase(),
+        oneLine([event.object, ...event.args].join(" ")),
+        oneLine(event.subject),
+        outcome(event.result),
+        `pid ${event.pid}`,
+      ];
+    case "file":
+      return [
+        time,
+        event.action.toUpperCase(),
+        oneLine(event.from === "" ? event.object : `${event.from} → ${event.object}`),
+        oneLine(event.subject),
+        oneLine(`${event.binary}${event.result === 0 ? "" : `: ${outcome(event.result)}`}`),
+        `pid ${event.pid}`,
+      ];
+    case "network":
+      return [
+        time,
+        event.action.toUpperCase(),
+        oneLine(`${event.proto} ${event.object}`),
+        oneLine(event.subject),
+        oneLine(`${event.binary}${event.result === 0 ? "" : `: ${outcome(event.result)}`}`),
+        `pid ${event.pid}`,
+      ];
+    case "flow":
+      return [
+        time,
+        event.verdict.toUpperCase(),
+        oneLine(`${event.srcId} → ${event.dstId}:${event.dstPort}`),
+        oneLine(event.policy),
+        `${event.proto} ${event.direction}, ${event.bytesSent} B out, ${event.bytesReceived} B in`,
+      ];
+    case "finding":
+      return [
+        time,
+        event.action.toUpperCase(),
+        oneLine(event.object),
+        oneLine(event.policy === event.rule ? event.policy : `${event.policy}: ${event.rule}`),
+        oneLine(event.message),
+        `pid ${event.pid}`,
+        event.count === 1 ? "" : `${event.count} times`,
+      ];
     default:
       return event satisfies never;
   }
 }
+
+/** The kernel's number for what went wrong, when it did; people know them by the name in errno(1). */
+const outcome = (result: number): string => (result < 0 ? `failed with errno ${-result}` : "");
 
 export const compactLine = (event: VigilEvent): string => compactColumns(event).join("  ").trimEnd();
 
@@ -40,6 +88,7 @@ function formatMicros(us: number): string {
   return us < 1000 ? `${us < 10 ? us.toFixed(1) : Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`;
 }
 
-// UNTRUSTED: objects and messages carry names from requests. Control characters would let them forge lines or drive the terminal.
+/** Text without control characters. */
+// UNTRUSTED: objects and messages carry names from requests and processes. Control characters would let them forge lines or drive the terminal.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+export const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");

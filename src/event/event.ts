@@ -3,33 +3,11 @@
  * Everything that Vigil observed or did is one of these; OCSF is an export vocabulary, not the model.
  */
 
-/** OCSF severities: 0 unknown, 1 informational, 2 low, 3 medium, 4 high, 5 critical, 6 fatal. */
-export type Severity = 0 | 1 | 2 | 3 | 4 | 5 | 6;
-
-interface EventBase {
-  readonly v: 1;
-  /** UUIDv7 (RFC 9562): sorts by time. */
-  readonly id: string;
-  /** Nanoseconds since the epoch, UTC. RFC 3339 on the wire. */
-  readonly timeNs: bigint;
-  readonly node: string;
-  readonly bootId: string;
-  /** `component@version`, e.g. `control@0.1.0`. */
-  readonly producer: string;
-  /** Per producer and boot, gap-free. */
-  readonly seq: number;
-  readonly tenant: string;
-  readonly severity: Severity;
-  /** SPIFFE ID of who acted, a Kubernetes user name, or `unresolved:<cgroup>`. */
-  readonly subject: string;
-  readonly traceId?: string;
-  readonly spanId?: string;
-  /** The admission request's uid, or the Kubernetes audit ID. */
-  readonly auditId?: string;
-}
+import type { EventStamp } from "./event-stamp.ts";
+import type { FileEvent, FindingEvent, FlowEvent, NetworkEvent, ProcessEvent } from "./runtime-event.ts";
 
 /** A policy decision at an enforcement point. One event per verdict that matters (deny, warn, audit, error) and one per allowed review. */
-export interface DecisionEvent extends EventBase {
+export interface DecisionEvent extends EventStamp {
   readonly kind: "decision";
   readonly point: "admission" | "ext_authz" | "connect" | "seccomp" | "identity" | "kms" | "supply";
   readonly verdict: "allow" | "deny" | "warn" | "audit" | "error";
@@ -52,7 +30,7 @@ export interface DecisionEvent extends EventBase {
 }
 
 /** Something that an operator or Vigil itself did: break-glass opened, a snapshot activated, a certificate rotated. */
-export interface ActionEvent extends EventBase {
+export interface ActionEvent extends EventStamp {
   readonly kind: "action";
   readonly action: string;
   readonly object: string;
@@ -61,12 +39,13 @@ export interface ActionEvent extends EventBase {
 }
 
 /** A counted loss: events `fromSeq`..`toSeq` of a producer are not in the store, and why. */
-export interface GapEvent extends EventBase {
+export interface GapEvent extends EventStamp {
   readonly kind: "gap";
+  /** What was lost before it was numbered (`ring_full`) has the number of the event before it, in both. */
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly count: number;
-  readonly reason: "queue_full" | "store_failed" | "decode_error";
+  readonly reason: "queue_full" | "store_failed" | "decode_error" | "ring_full";
 }
 
-export type VigilEvent = DecisionEvent | ActionEvent | GapEvent;
+export type VigilEvent = DecisionEvent | ActionEvent | GapEvent | ProcessEvent | FileEvent | NetworkEvent | FlowEvent | FindingEvent;

@@ -1,5 +1,6 @@
 /** Numbers and stamps events: every event of one process goes through one producer. */
 import type { ActionEvent, DecisionEvent, GapEvent, VigilEvent } from "./event.ts";
+import type { FileEvent, FindingEvent, FlowEvent, NetworkEvent, ProcessEvent } from "./runtime-event.ts";
 import { uuidV7 } from "./uuid-v7.ts";
 
 /** What a producer adds to the fields of an event. */
@@ -7,6 +8,11 @@ type Stamped = "v" | "id" | "timeNs" | "node" | "bootId" | "producer" | "seq" | 
 export type DecisionFields = Omit<DecisionEvent, Stamped> & { readonly tenant?: string };
 export type ActionFields = Omit<ActionEvent, Stamped> & { readonly tenant?: string };
 export type GapFields = Omit<GapEvent, Stamped>;
+export type ProcessFields = Omit<ProcessEvent, Stamped> & { readonly tenant?: string };
+export type FileFields = Omit<FileEvent, Stamped> & { readonly tenant?: string };
+export type NetworkFields = Omit<NetworkEvent, Stamped> & { readonly tenant?: string };
+export type FlowFields = Omit<FlowEvent, Stamped> & { readonly tenant?: string };
+export type FindingFields = Omit<FindingEvent, Stamped> & { readonly tenant?: string };
 
 export interface ProducerOptions {
   /** `component@version`. */
@@ -46,6 +52,26 @@ export class EventProducer {
 
   gap(fields: GapFields): GapEvent {
     return { ...this.#stamp(), kind: "gap", ...fields, tenant: this.#tenant(undefined) };
+  }
+
+  process(fields: ProcessFields): ProcessEvent {
+    return { ...this.#stamp(), kind: "process", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  file(fields: FileFields): FileEvent {
+    return { ...this.#stamp(), kind: "file", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  network(fields: NetworkFields): NetworkEvent {
+    return { ...this.#stamp(), kind: "network", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  flow(fields: FlowFields): FlowEvent {
+    return { ...this.#stamp(), kind: "flow", ...fields, tenant: this.#tenant(fields.tenant) };
+  }
+
+  finding(fields: FindingFields): FindingEvent {
+    return { ...this.#stamp(), kind: "finding", ...fields, tenant: this.#tenant(fields.tenant) };
   }
 
   #tenant(tenant: string | undefined): string {

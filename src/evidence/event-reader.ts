@@ -19,7 +19,17 @@ export interface EventFilter {
   /** Part of the object's text: `shop/` finds what is in that namespace. */
   readonly object?: string;
   readonly subject?: string;
+  /** Of a decision, a flow or a finding. */
+  readonly rule?: string;
+  /** Of the process that acted. */
+  readonly execId?: string;
+  readonly pid?: number;
+  /** At least as severe. */
+  readonly severity?: number;
 }
+
+/** Kinds of a newer Vigil are left out rather than misread. */
+const KNOWN_KINDS = { sql: `e.kind IN (${Object.values(KIND_NUMBERS).join(", ")})` };
 
 const SELECT = `
 SELECT lower(hex(e.id)) AS id, e.time_ns AS timeNs, e.kind, e.severity, producer.text AS producer, node.text AS node, boot.text AS boot, e.seq,
@@ -38,7 +48,7 @@ interface Condition {
 }
 
 function conditionsOf(filter: EventFilter): readonly Condition[] {
-  const { sinceNs, untilNs, kind, verdict, policy, object, subject } = filter;
+  const { sinceNs, untilNs, kind, verdict, policy, object, subject, rule, execId, pid, severity } = filter;
   return [
     ...(sinceNs === undefined ? [] : [{ sql: "e.time_ns >= ?", value: sinceNs }]),
     ...(untilNs === undefined ? [] : [{ sql: "e.time_ns <= ?", value: untilNs }]),
@@ -47,6 +57,10 @@ function conditionsOf(filter: EventFilter): readonly Condition[] {
     ...(policy === undefined ? [] : [{ sql: "policy.text = ?", value: policy }]),
     ...(subject === undefined ? [] : [{ sql: "subject.text = ?", value: subject }]),
     ...(object === undefined ? [] : [{ sql: "instr(e.object, ?) > 0", value: object }]),
+    ...(rule === undefined ? [] : [{ sql: "json_extract(detail.text, '$.rule') = ?", value: rule }]),
+    ...(execId === undefined ? [] : [{ sql: "json_extract(e.own, '$.execId') = ?", value: execId }]),
+    ...(pid === undefined ? [] : [{ sql: "json_extract(e.own, '$.pid') = ?", value: pid }]),
+    ...(severity === undefined ? [] : [{ sql: "e.severity >= ?", value: severity }]),
   ];
 }
 
@@ -108,7 +122,7 @@ function lastPosition(directory: string, day: string): number {
 
 function queryDay(directory: string, day: string, conditions: readonly Condition[], order: string, limit: number): readonly VigilEvent[] {
   return withDay(directory, day, [], (database) => {
-    const where = conditions.length === 0 ? "" : `WHERE ${conditions.map(({ sql }) => sql).join(" AND ")}`;
+    const where = `WHERE ${[KNOWN_KINDS, ...conditions].map(({ sql }) => sql).join(" AND ")}`;
     const statement = database.prepare(`${SELECT} ${where} ${order} LIMIT ${limit}`);
     statement.setReadBigInts(true);
     return statement.all(...conditions.map(({ value }) => value)).map((row) => eventOf(storedRow(row)));

@@ -3,9 +3,10 @@
  * (`detail`), what is the event's own is another (`own`).
  */
 import type { ActionEvent, DecisionEvent, GapEvent, VigilEvent } from "../event/event.ts";
+import type { ActingProcess, FileEvent, FindingEvent, FlowEvent, NetworkEvent, ProcessEvent } from "../event/runtime-event.ts";
 
 /** Numbers of the kinds in files. INVARIANT: never renumbered. */
-export const KIND_NUMBERS = { decision: 1, action: 2, gap: 3 } as const;
+export const KIND_NUMBERS = { decision: 1, action: 2, gap: 3, process: 4, file: 5, network: 6, flow: 7, finding: 8 } as const;
 
 export interface EventRow {
   readonly kind: number;
@@ -50,9 +51,54 @@ export function rowOf(event: VigilEvent): EventRow {
       const { fromSeq, toSeq, count, reason } = event;
       return { kind, detail: JSON.stringify({ reason }), ...own({ ...ids, fromSeq, toSeq, count }) };
     }
+    case "process": {
+      const { action, object, startTime, args, cwd, uid, euid, capsEffective, imageDigest, result } = event;
+      const detail = JSON.stringify({ ...alike(event), cwd, uid, euid, capsEffective, imageDigest });
+      return { kind, action, object, detail, ...own({ ...ids, ...single(event), startTime, args, result }) };
+    }
+    case "file": {
+      const { action, object, from, flags, result } = event;
+      const detail = JSON.stringify({ ...alike(event), flags, result });
+      return { kind, action, object, detail, ...own({ ...ids, ...single(event), from }) };
+    }
+    case "network": {
+      const { action, object, proto, srcIp, srcPort, dstIp, dstPort, communityId, result } = event;
+      const detail = JSON.stringify({ ...alike(event), proto, result });
+      return { kind, action, object, detail, ...own({ ...ids, ...single(event), srcIp, srcPort, dstIp, dstPort, communityId }) };
+    }
+    case "flow":
+      return flowRow(event, kind, ids);
+    case "finding":
+      return findingRow(event, kind, ids);
     default:
       return event satisfies never;
   }
+}
+
+/** The columns of an acting process: what many of its events have alike, and what only this one has. */
+const alike = ({ binary, cgroupId, containerId }: ActingProcess): object => ({ binary, cgroupId, containerId });
+const single = ({ execId, parentExecId, pid }: ActingProcess): object => ({ execId, parentExecId, pid });
+
+function flowRow(event: FlowEvent, kind: number, ids: object): EventRow {
+  const { verdict, policy, direction, proto, srcId, dstId, rule, isEncrypted, dstPort } = event;
+  const { srcIp, srcPort, dstIp, startTime, endTime, bytesSent, bytesReceived, packetsSent, packetsReceived, communityId, execId } = event;
+  const mine = { srcIp, srcPort, dstIp, startTime, endTime, bytesSent, bytesReceived, packetsSent, packetsReceived, communityId, execId };
+  return {
+    kind,
+    verdict,
+    policy,
+    object: `${srcId} → ${dstId}:${dstPort}`,
+    detail: JSON.stringify({ direction, proto, srcId, dstId, dstPort, rule, isEncrypted }),
+    ...own({ ...ids, ...mine }),
+  };
+}
+
+function findingRow(event: FindingEvent, kind: number, ids: object): EventRow {
+  const { policy, action, object, message, rule, techniques, tags, confidence, status } = event;
+  const { findingId, evidence, firstSeen, lastSeen, count, ancestry, fields } = event;
+  const detail = JSON.stringify({ ...alike(event), rule, techniques, tags, confidence, status });
+  const mine = { ...ids, ...single(event), findingId, evidence, firstSeen, lastSeen, count, ancestry, fields };
+  return { kind, policy, action, object, message, detail, ...own(mine) };
 }
 
 const own = (fields: object): { own?: string } => (Object.keys(fields).length === 0 ? {} : { own: JSON.stringify(fields) });
@@ -111,6 +157,16 @@ export function eventOf(row: StoredRow): VigilEvent {
       } as DecisionEvent;
     case KIND_NUMBERS.action:
       return { ...stamped, kind: "action", outcome: row.verdict, action, object, message } as ActionEvent;
+    case KIND_NUMBERS.process:
+      return { ...stamped, kind: "process", action, object } as ProcessEvent;
+    case KIND_NUMBERS.file:
+      return { ...stamped, kind: "file", action, object } as FileEvent;
+    case KIND_NUMBERS.network:
+      return { ...stamped, kind: "network", action, object } as NetworkEvent;
+    case KIND_NUMBERS.flow:
+      return { ...stamped, kind: "flow", verdict: row.verdict, policy: row.policy } as FlowEvent;
+    case KIND_NUMBERS.finding:
+      return { ...stamped, kind: "finding", policy: row.policy, action, object, message } as FindingEvent;
     default:
       return { ...stamped, kind: "gap" } as GapEvent;
   }

@@ -21,7 +21,7 @@ export interface EventStoreOptions {
   readonly retention?: Retention;
   /** Told when writing begins to fail (with the reason) and when it works again (undefined). */
   readonly onWriting?: (error: string | undefined) => void;
-  /** Queued events beyond which allowed decisions are dropped and counted; twice as many and all are. Default 65,536. */
+  /** Queued events beyond which what was allowed or merely observed is dropped and counted; twice as many and all are. Default 65,536. */
   readonly queueLimit?: number;
 }
 
@@ -39,9 +39,27 @@ const GROUP_DELAY_MS = 5;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5_000;
 
-/** Events whose batch is synced to the disk before it is acknowledged: whatever said no, or was done by Vigil. */
-const needsSync = (event: VigilEvent): boolean => event.kind !== "decision" || event.verdict === "deny";
-const isExpendable = (event: VigilEvent): boolean => event.kind === "decision" && event.verdict === "allow";
+/** What is merely observed, or was allowed: dropped first, and not worth a wait for the disk. */
+function isExpendable(event: VigilEvent): boolean {
+  switch (event.kind) {
+    case "decision":
+    case "flow":
+      return event.verdict === "allow";
+    case "process":
+    case "file":
+    case "network":
+      return true;
+    case "action":
+    case "gap":
+    case "finding":
+      return false;
+    default:
+      return event satisfies never;
+  }
+}
+/** Events whose batch is synced to the disk before it is acknowledged: whatever said no, was found, or was done by Vigil. */
+const needsSync = (event: VigilEvent): boolean =>
+  event.kind === "decision" || event.kind === "flow" ? event.verdict === "deny" : !isExpendable(event);
 
 export class EventStore {
   readonly #options: EventStoreOptions;

@@ -1,17 +1,18 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { VigilEvent } from "../../src/event/event.ts";
 import { dayOf } from "../../src/event/timestamp.ts";
-import { dayFilePath, FORMAT_VERSION } from "../../src/evidence/day-file.ts";
+import { DayFile, dayFilePath, FORMAT_VERSION } from "../../src/evidence/day-file.ts";
 import { followEvents, readEvent, readEvents } from "../../src/evidence/event-reader.ts";
 import { EventStore } from "../../src/evidence/event-store.ts";
 import { removeExpired } from "../../src/evidence/retention.ts";
 import { sampleDecision, sampleProducer } from "./sample-producer.ts";
+import { sampleRuntimeEvents } from "./sample-runtime-event.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -45,6 +46,7 @@ describe("what was appended", () => {
         message: "for the outage",
       }),
       producer.gap({ severity: 4, subject: "vigil", fromSeq: 1, toSeq: 4, count: 3, reason: "queue_full" }),
+      ...Object.values(sampleRuntimeEvents(producer)),
     ];
     await stored(...events);
     expect(readEvents(directory, {}, 10)).toEqual(events);
@@ -62,6 +64,16 @@ describe("what was appended", () => {
     expect(readEvents(directory, { object: "a/" }, 10)).toEqual([events[0]]);
     expect(readEvents(directory, {}, 2)).toEqual(events.slice(1));
     expect(readEvents(directory, { kind: "gap" }, 2)).toEqual([]);
+  });
+
+  test("of the host is found by process, rule and severity", async () => {
+    const { process, file, network, flow, finding } = sampleRuntimeEvents(sampleProducer());
+    await stored(process, file, network, flow, finding);
+    expect(readEvents(directory, { kind: "process" }, 10)).toEqual([process]);
+    expect(readEvents(directory, { pid: 4711 }, 10)).toEqual([process, file, network, finding]);
+    expect(readEvents(directory, { execId: finding.execId }, 10)).toHaveLength(5);
+    expect(readEvents(directory, { rule: "Read sensitive file untrusted" }, 10)).toEqual([finding]);
+    expect(readEvents(directory, { severity: 3 }, 10)).toEqual([flow, finding]);
   });
 
   test("is stored once, though it is sent twice", async () => {
@@ -94,9 +106,40 @@ describe("what was appended", () => {
   });
 });
 
+test("a store of format 1 from before events of the host is read, and written to", () => {
+  cpSync(join(import.meta.dirname, "../data/state/format-1/events"), directory, { recursive: true });
+  const old = readEvents(directory, {}, 10);
+  expect(old.map((event) => event.kind)).toEqual(["decision", "action", "gap"]);
+  expect(old[0]).toMatchObject({ verdict: "deny", auditId: "audit-1", evidence: [{ value: "true" }] });
+  const { finding } = sampleRuntimeEvents(sampleProducer("boot-2", () => Date.UTC(2026, 10, 22, 13)));
+  // Not through the store, which would remove a file of so long ago.
+  const file = DayFile.open(directory, "2026-11-22", 0);
+  file.append([finding], false);
+  file.close();
+  expect(readEvents(directory, {}, 10)).toEqual([...old, finding]);
+});
+
+test("kinds of a newer Vigil are left out, not misread", async () => {
+  const event = sampleDecision(sampleProducer());
+  await stored(event);
+  const database = new DatabaseSync(dayFilePath(directory, today()));
+  database.exec("UPDATE event SET kind = 99");
+  database.close();
+  expect(readEvents(directory, {}, 10)).toEqual([]);
+});
+
 test("an empty or absent directory has no events", () => {
   expect(readEvents(join(directory, "absent"), {}, 10)).toEqual([]);
   expect(readEvent(directory, "not an id")).toBeUndefined();
+});
+
+test("a full queue drops what was merely observed first, and keeps findings", async () => {
+  const { file, finding } = sampleRuntimeEvents(sampleProducer());
+  const store = new EventStore({ directory, producer: sampleProducer(), queueLimit: 0 });
+  expect([file, finding].map((event) => store.append(event))).toEqual([false, false]);
+  const roomy = new EventStore({ directory, producer: sampleProducer(), queueLimit: 1 });
+  expect([finding, file, finding].map((event) => roomy.append(event))).toEqual([true, false, true]);
+  await Promise.all([store.close(), roomy.close()]);
 });
 
 test("a full queue drops allowed decisions first and leaves a gap event with their number", async () => {

@@ -1,6 +1,7 @@
 /** `vigil events`. */
 import { compactColumns } from "../../event/compact-line.ts";
 import type { VigilEvent } from "../../event/event.ts";
+import { SEVERITY_NAMES } from "../../event/event-stamp.ts";
 import { eventToJson } from "../../event/wire.ts";
 import { type EventFilter, followEvents, readEvents } from "../../evidence/event-reader.ts";
 import { EXIT, type ExitCode, type Invocation } from "../command.ts";
@@ -19,6 +20,9 @@ export interface ListOptions {
   readonly policy: string | undefined;
   readonly object: string | undefined;
   readonly subject: string | undefined;
+  readonly rule: string | undefined;
+  readonly pid: number | undefined;
+  readonly severity: (typeof SEVERITY_NAMES)[number] | undefined;
   readonly limit: number;
   readonly format: "compact" | "json" | "jsonl";
   readonly state: string | undefined;
@@ -46,7 +50,9 @@ export async function listEvents(invocation: Invocation, options: ListOptions): 
   return EXIT.interrupted;
 }
 
-function filterOf({ since, until, verdict, kind, policy, object, subject }: ListOptions, terminal: Terminal): EventFilter | undefined {
+function filterOf(options: ListOptions, terminal: Terminal): EventFilter | undefined {
+  const { since, until, verdict, kind, policy, object, subject, rule, pid } = options;
+  const severity = options.severity === undefined ? undefined : SEVERITY_NAMES.indexOf(options.severity);
   const nowMs = Date.now();
   const instants = [since, until].map((text) => (text === undefined ? undefined : (parseInstant(text, nowMs) ?? Number.NaN)));
   const wrong = [since, until].find((_, index) => Number.isNaN(instants[index]));
@@ -59,7 +65,9 @@ function filterOf({ since, until, verdict, kind, policy, object, subject }: List
     return undefined;
   }
   const [sinceNs, untilNs] = instants.map((ms) => (ms === undefined ? undefined : BigInt(Math.round(ms)) * 1_000_000n));
-  const stated = Object.entries({ sinceNs, untilNs, verdict, kind, policy, object, subject }).filter(([, value]) => value !== undefined);
+  const stated = Object.entries({ sinceNs, untilNs, verdict, kind, policy, object, subject, rule, pid, severity }).filter(
+    ([, value]) => value !== undefined,
+  );
   return Object.fromEntries(stated);
 }
 
@@ -86,6 +94,10 @@ const COLOURS: ReadonlyMap<string, Style> = new Map([
   ["GAP", "red"],
   ["WARN", "yellow"],
   ["AUDIT", "yellow"],
+  ["KILL", "red"],
+  ["FREEZE", "red"],
+  ["REFUSE", "red"],
+  ["ALERT", "yellow"],
   ["ALLOW", "green"],
 ]);
 

@@ -1,5 +1,8 @@
-/** `vigil events why`: one event, with everything that decided. */
+/** `vigil events why`: one event, with everything that decided or was seen. */
+import { oneLine as printable } from "../../event/compact-line.ts";
 import type { DecisionEvent, VigilEvent } from "../../event/event.ts";
+import { SEVERITY_NAMES } from "../../event/event-stamp.ts";
+import type { FileEvent, FindingEvent, FlowEvent, NetworkEvent, ProcessEvent } from "../../event/runtime-event.ts";
 import { eventToJson } from "../../event/wire.ts";
 import { readEvent, readEvents } from "../../evidence/event-reader.ts";
 import { formatDuration } from "../../lib/duration.ts";
@@ -43,7 +46,7 @@ function findEvents(directory: string, id: string): readonly VigilEvent[] {
 }
 
 function explain(event: VigilEvent, terminal: Terminal): readonly string[] {
-  const about = event.kind === "decision" ? aboutDecision(event, terminal) : aboutOther(event);
+  const about = event.kind === "decision" ? aboutDecision(event, terminal) : aboutOther(event, terminal);
   const facts = [...about.facts, ["when", localTime(event)], ["from", `${event.producer} on ${event.node}`], ["event", event.id]];
   const rows = facts.filter(([, value]) => value !== "").map(([name = "", value = ""]) => [`  ${terminal.style("dim", name)}`, value]);
   return [terminal.style("bold", about.title), ...alignColumns(rows, Number.POSITIVE_INFINITY), ...about.more];
@@ -83,21 +86,86 @@ function aboutDecision(event: DecisionEvent, terminal: Terminal): About {
   };
 }
 
-function aboutOther(event: Exclude<VigilEvent, DecisionEvent>): About {
-  if (event.kind === "gap") {
-    const numbers = `numbers ${event.fromSeq} to ${event.toSeq}`;
-    return {
-      title: `GAP ${event.count} events were lost`,
-      facts: [
-        ["because", event.reason],
-        ["which", numbers],
-      ],
-      more: [],
-    };
+function aboutOther(event: Exclude<VigilEvent, DecisionEvent>, terminal: Terminal): About {
+  switch (event.kind) {
+    case "gap":
+      return {
+        title: `GAP ${event.count} events were lost`,
+        facts: [
+          ["because", event.reason],
+          ["which", `numbers ${event.fromSeq} to ${event.toSeq}`],
+        ],
+        more: [],
+      };
+    case "action": {
+      const facts: About["facts"] = [
+        ["because", event.message],
+        ["by", event.subject],
+      ];
+      return { title: `${event.outcome.toUpperCase()} ${event.action} ${event.object}`, facts, more: [] };
+    }
+    case "flow":
+      return aboutFlow(event);
+    case "finding":
+      return aboutFinding(event, terminal);
+    case "process":
+    case "file":
+    case "network":
+      return { title: printable(`${event.action.toUpperCase()} ${event.object}`), facts: aboutProcess(event), more: [] };
+    default:
+      return event satisfies never;
   }
-  const facts: About["facts"] = [
-    ["because", event.message],
-    ["by", event.subject],
-  ];
-  return { title: `${event.outcome.toUpperCase()} ${event.action} ${event.object}`, facts, more: [] };
+}
+
+const aboutProcess = (event: ProcessEvent | FileEvent | NetworkEvent | FindingEvent): About["facts"] => [
+  ["by", printable(`${event.binary} (pid ${event.pid})`)],
+  ["arguments", event.kind === "process" ? printable(event.args.join(" ")) : ""],
+  ["as user", event.kind === "process" ? `${event.uid}, effective ${event.euid}` : ""],
+  ["failed with", event.kind !== "finding" && event.result < 0 ? `errno ${-event.result}` : ""],
+  ["workload", event.subject],
+  ["container", event.containerId.slice(0, 12)],
+  ["execution", event.execId],
+  ["started by", event.parentExecId],
+];
+
+function aboutFlow(event: FlowEvent): About {
+  const { srcId, srcIp, srcPort, dstId, dstIp, dstPort } = event;
+  return {
+    title: printable(`${event.verdict.toUpperCase()} ${srcId} → ${dstId}:${dstPort}`),
+    facts: [
+      ["from", `${srcIp} port ${srcPort}`],
+      ["to", `${dstIp} port ${dstPort}, ${event.proto}, ${event.direction}${event.isEncrypted ? ", encrypted" : ""}`],
+      ["policy", event.policy],
+      ["rule", event.rule],
+      ["bytes", `${event.bytesSent} sent, ${event.bytesReceived} received`],
+      ["from when", event.startTime],
+      ["until", event.endTime],
+      ["community id", event.communityId],
+      ["execution", event.execId],
+    ],
+    more: [],
+  };
+}
+
+function aboutFinding(event: FindingEvent, terminal: Terminal): About {
+  const ancestry = event.ancestry.map(({ pid, binary, args }, depth) =>
+    printable(`    ${"  ".repeat(depth)}${pid} ${[binary, ...args].join(" ")}`),
+  );
+  const values = Object.entries(event.fields).map(([name, value]) => [`    ${name}`, printable(`= ${value}`)]);
+  return {
+    title: printable(`${event.action.toUpperCase()} ${event.rule}: ${event.object}`),
+    facts: [
+      ["because", printable(event.message)],
+      ["policy", event.policy],
+      ["severity", SEVERITY_NAMES[event.severity]],
+      ["seen", event.count === 1 ? "once" : `${event.count} times, from ${event.firstSeen} to ${event.lastSeen}`],
+      ["techniques", event.techniques.join(" ")],
+      ["status", event.status],
+      ...aboutProcess(event),
+    ],
+    more: [
+      ...(values.length === 0 ? [] : [`  ${terminal.style("dim", "values")}`, ...alignColumns(values, terminal.width)]),
+      ...(ancestry.length === 0 ? [] : [`  ${terminal.style("dim", "ancestry, the parent first")}`, ...ancestry]),
+    ],
+  };
 }
