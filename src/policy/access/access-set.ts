@@ -1,0 +1,81 @@
+/** All access and network policies in force, as rules. Immutable; a change makes a new one. */
+import { type Diagnostic, sortDiagnostics } from "../../lib/diagnostic.ts";
+import type { AccessResource } from "../../resource/access-resource.ts";
+import {
+  type AccessRule,
+  type Direction,
+  IN_FORCE,
+  type Isolation,
+  type RulesOfPolicy,
+  TIERS,
+  type Tier,
+  type Watch,
+} from "./access-rule.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { rulesOfAccessPolicy } from "./from-access-policy.ts";
+import { rulesOfClusterNetworkPolicy } from "./from-cluster-network-policy.ts";
+import { rulesOfNetworkPolicy } from "./from-network-policy.ts";
+
+export interface AccessSet {
+  readonly rules: { readonly [D in Direction]: { readonly [T in Tier]: readonly AccessRule[] } };
+  readonly isolations: { readonly [D in Direction]: readonly Isolation[] };
+  readonly watches: readonly Watch[];
+  /** Whether some rule is not in force for everybody and for ever. */
+  readonly hasRollouts: boolean;
+  /** What applies where no policy speaks. */
+  defaultOf(endpoint: Endpoint): "allow" | "deny";
+}
+
+export interface AccessSetOptions {
+  /** Trust domains whose workloads are default-deny in both directions. Default: none. */
+  readonly deniedByDefault?: readonly string[];
+}
+
+/**
+ * Compiles resources. What does not compile is among `diagnostics` and grants nothing: its isolations stay, so that a mistake in an allow
+ * closes and never opens. A caller who has an older set keeps that one when there are errors.
+ */
+export function compileAccessSet(
+  resources: readonly AccessResource[],
+  { deniedByDefault = [] }: AccessSetOptions = {},
+): { readonly set: AccessSet; readonly diagnostics: readonly Diagnostic[] } {
+  const diagnostics: Diagnostic[] = [];
+  const parts = resources.map((resource) => rulesOf(resource, diagnostics));
+  const rules = parts.flatMap((part) => part.rules).sort(inTierOrder);
+  const isolations = parts.flatMap((part) => part.isolations);
+  const ofDirection = (direction: Direction): AccessSet["rules"][Direction] => {
+    const own = rules.filter((rule) => rule.direction === direction);
+    const [deny, admin, access, baseline] = TIERS.map((tier) => own.filter((rule) => rule.tier === tier));
+    return { deny: deny ?? [], admin: admin ?? [], access: access ?? [], baseline: baseline ?? [] };
+  };
+  const denied = new Set(deniedByDefault);
+  const set: AccessSet = {
+    rules: { ingress: ofDirection("ingress"), egress: ofDirection("egress") },
+    isolations: {
+      ingress: isolations.filter(({ direction }) => direction === "ingress"),
+      egress: isolations.filter(({ direction }) => direction === "egress"),
+    },
+    watches: parts.flatMap((part) => part.watches),
+    hasRollouts: [...rules, ...isolations].some(({ rollout }) => rollout !== IN_FORCE),
+    defaultOf: ({ trustDomain }) => (denied.has(trustDomain) ? "deny" : "allow"),
+  };
+  return { set, diagnostics: sortDiagnostics(diagnostics) };
+}
+
+function rulesOf(resource: AccessResource, diagnostics: Diagnostic[]): RulesOfPolicy {
+  switch (resource.kind) {
+    case "AccessPolicy":
+      return rulesOfAccessPolicy(resource, diagnostics);
+    case "NetworkPolicy":
+      return rulesOfNetworkPolicy(resource);
+    case "ClusterNetworkPolicy":
+      return rulesOfClusterNetworkPolicy(resource);
+    default:
+      return resource satisfies never;
+  }
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const inTierOrder = (a: AccessRule, b: AccessRule): number =>
+  a.priority - b.priority || compareText(a.origin.policy, b.origin.policy) || a.order - b.order;

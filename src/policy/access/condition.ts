@@ -1,0 +1,44 @@
+/** Conditions of access rules: compiled once, judged by each layer as far as it can see. */
+import { createFrame } from "../../cel/frame.ts";
+import { partialEvaluate } from "../../cel/partial/partial-evaluate.ts";
+import { BOOL } from "../../cel/type.ts";
+import type { CelValue } from "../../cel/value.ts";
+import type { Diagnostic } from "../../lib/diagnostic.ts";
+import type { Expression } from "../../resource/expression.ts";
+import { ACCESS_ENVIRONMENT, ACCESS_TYPES, callBindings, knowledgeOf, type Layer } from "./access-environment.ts";
+import type { AccessRule, Condition } from "./access-rule.ts";
+import type { Call } from "./endpoint.ts";
+
+/** What a layer knows of a condition. An error counts as `no` for who would be allowed, and as `yes` for who would be denied. */
+export type Answer = "yes" | "no" | "unknown";
+
+/** The compiled condition; undefined when it does not compile, which `problems` then says. */
+export function compileCondition(expression: Expression, problems: Diagnostic[]): Condition | undefined {
+  const compiled = ACCESS_ENVIRONMENT.compile(expression.source, { resultType: BOOL });
+  if (compiled.ok) return { expression, program: compiled.value };
+  problems.push(...compiled.error);
+  return undefined;
+}
+
+type Guarded = Pick<AccessRule, "when" | "action">;
+
+/** Whether the condition holds, by everything that is known of the call: the reference. */
+export function conditionHolds({ when, action }: Guarded, call: Call): boolean {
+  return when === undefined || read(when.program.run(createFrame(callBindings(call))), action) === "yes";
+}
+
+/** What a layer can say of the condition. */
+export function conditionAt(layer: Layer, { when, action }: Guarded, call: Call): Answer {
+  if (when === undefined) return "yes";
+  const { known, unknown } = knowledgeOf(layer);
+  const bindings = callBindings(call);
+  const visible = Object.fromEntries(known.filter((name) => name in bindings).map((name) => [name, bindings[name] as CelValue])); // filtered to those that are there
+  const outcome = partialEvaluate(when.program.checked, { known: visible, unknown, types: ACCESS_TYPES });
+  return outcome.kind === "value" ? read(outcome.value, action) : "unknown";
+}
+
+/** Closed on failure: what is neither true nor false never lets anybody in. */
+function read(value: CelValue, action: AccessRule["action"]): Answer {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return action === "deny" ? "yes" : "no";
+}
