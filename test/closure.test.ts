@@ -29,6 +29,13 @@ const BORDERS: readonly Border[] = [
     packages: ["node:buffer", "node:crypto"],
   },
   {
+    entry: "src/service/index.ts",
+    why: "a service that wants mutual TLS loads no engine of Vigil, and no library but its own",
+    modules: ["src/service/", "src/spiffe/", "src/lib/"],
+    without: ["src/lib/yaml/"],
+    packages: ["node:buffer", "node:crypto", "node:http", "node:http2", "node:https", "node:net", "node:stream", "node:tls"],
+  },
+  {
     entry: "src/cmd/supervisor.ts",
     why: "the process that may be root opens no socket and parses nothing from outside",
     modules: ["src/cmd/supervis", "src/lib/error.ts"],

@@ -10,7 +10,7 @@ export {
   type TrustBundle,
 } from "./bundle.ts";
 export { type BundleMap, createBundleMap, jsonOfBundleMap, parseBundleMap } from "./bundle-map.ts";
-export type { BundleSource, X509Source } from "./bundle-source.ts";
+export type { BundleSource, ChangeNotice, RevocationSource, X509Source } from "./bundle-source.ts";
 export type { TokenClock, TokenSigner } from "./compact-jws.ts";
 export { type EndpointAddress, parseEndpointAddress } from "./endpoint-address.ts";
 export {

@@ -1,0 +1,20 @@
+import { VigilError } from "../lib/error.ts";
+
+export type ServiceErrorCode =
+  | "SERVICE_NO_IDENTITY"
+  | "SERVICE_HANDSHAKE"
+  | "SERVICE_CONNECTION_LOST"
+  | "SERVICE_PEER_UNVERIFIED"
+  | "SERVICE_PEER_REVOKED"
+  | "SERVICE_PEER_REFUSED"
+  | "SERVICE_PEER_PATTERN"
+  | "SERVICE_PLAIN_URL"
+  | "SERVICE_CLOSED";
+
+/** Why there is no connection, or none any more. */
+export class ServiceError extends VigilError<ServiceErrorCode> {
+  constructor(code: ServiceErrorCode, message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+    super(code, message, options);
+    this.name = "ServiceError";
+  }
+}
