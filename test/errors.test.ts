@@ -1,5 +1,6 @@
 /** ERRORS.md and the code name the same error codes. */
 import { describe, expect, test } from "vitest";
+import { GRPC_STATUS } from "../src/grpc/status.ts";
 import { MODULES, readText } from "./source-tree.ts";
 
 const rows = [...readText("ERRORS.md").matchAll(/^\| `?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`? \|(.*)\|(.*)\|$/gm)];
@@ -14,7 +15,8 @@ function codesIn(text: string): readonly string[] {
   const unions = [...text.matchAll(/\btype \w*Code =([^;]*);/g)].flatMap(([, union = ""]) => [...union.matchAll(CODE)]);
   const places = [...text.matchAll(new RegExp(CODE_PLACE + CODE.source, "g"))];
   const relatives = families === "" ? [] : [...text.matchAll(new RegExp(`"((?:${families})(?:_[A-Z0-9]+)+)"`, "g"))];
-  return [...unions, ...places, ...relatives].map(([, code = ""]) => code);
+  // Statuses of gRPC look like codes; their codes are in the union of `GrpcError`.
+  return [...unions, ...places, ...relatives].map(([, code = ""]) => code).filter((code) => !(code in GRPC_STATUS));
 }
 
 const used = new Map(MODULES.flatMap((module) => codesIn(module.text).map((code) => [code, module.path] as const)));
