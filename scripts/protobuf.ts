@@ -10,7 +10,7 @@ const ROOT = join(import.meta.dirname, "..");
 const OUTPUTS: readonly { readonly from: readonly string[]; readonly to: string }[] = [
   { from: ["proto/grpc", "proto/google"], to: "src/grpc/generated" },
   { from: ["proto/spiffe"], to: "src/spiffe/generated" },
-  { from: ["proto/envoy"], to: "src/identity/generated" },
+  { from: ["proto/envoy", "proto/vigil"], to: "src/identity/generated" },
   { from: ["proto/test"], to: "test/grpc/generated" },
 ];
 
