@@ -85,25 +85,21 @@ export const connectionValue = ({ protocol, port, sourceAddress, destinationAddr
   destinationAddress: formatIpAddress(destinationAddress),
 });
 
-const requestValue = ({ method, path, host, headers, query, params }: CallRequest): CelValue => ({
-  method,
-  path,
-  host,
-  headers,
-  query,
-  params,
-});
+/** Its fields are what the variable has; it is a CEL value as it is. */
+const requestValue = (request: CallRequest): CelValue => request as unknown as CelValue;
 
 /** The variables of a call. `request` is not bound where there is none, so that a condition on it is an error. */
 export function callBindings(call: Call): Record<string, CelValue> {
-  const { source, destination, request, claims, tenant, permissions } = call;
-  return {
-    source: endpointValue(source),
-    destination: endpointValue(destination),
-    connection: connectionValue(call),
-    ...(request === undefined ? {} : { request: requestValue(request) }),
-    claims: claims as CelValue, // parsed from the JSON of a token, which is a CEL value as it is
-    tenant,
-    permissions: [...permissions],
-  };
+  const bindings = requestBindings(call, endpointValue(call.source), endpointValue(call.destination));
+  bindings["connection"] = connectionValue(call);
+  return bindings;
+}
+
+/** Those without `connection`, whose texts cost more than everything else and are seldom asked for. */
+export function requestBindings(call: Call, source: CelValue, destination: CelValue): Record<string, CelValue> {
+  const { request, tenant, permissions } = call;
+  const claims = call.claims as CelValue; // parsed from the JSON of a token, which is a CEL value as it is
+  return request === undefined
+    ? { source, destination, claims, tenant, permissions }
+    : { source, destination, request: requestValue(request), claims, tenant, permissions };
 }

@@ -46,6 +46,8 @@ export interface AccessRule {
 export interface Condition {
   readonly expression: Expression;
   readonly program: Program;
+  /** Names of the variables that it uses. */
+  readonly variables: ReadonlySet<string>;
 }
 
 /** For whom a rule is in force. */

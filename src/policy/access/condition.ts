@@ -1,6 +1,8 @@
 /** Conditions of access rules: compiled once, judged by each layer as far as it can see. */
-import { createFrame } from "../../cel/frame.ts";
+import type { CheckedExpression } from "../../cel/checked-expression.ts";
+import { createFrame, PER_CALL_LIMIT } from "../../cel/frame.ts";
 import { partialEvaluate } from "../../cel/partial/partial-evaluate.ts";
+import { walk } from "../../cel/traversal.ts";
 import { BOOL } from "../../cel/type.ts";
 import type { CelValue } from "../../cel/value.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
@@ -15,9 +17,17 @@ export type Answer = "yes" | "no" | "unknown";
 /** The compiled condition; undefined when it does not compile, which `problems` then says. */
 export function compileCondition(expression: Expression, problems: Diagnostic[]): Condition | undefined {
   const compiled = ACCESS_ENVIRONMENT.compile(expression.source, { resultType: BOOL });
-  if (compiled.ok) return { expression, program: compiled.value };
+  if (compiled.ok) return { expression, program: compiled.value, variables: variablesOf(compiled.value.checked) };
   problems.push(...compiled.error);
   return undefined;
+}
+
+function variablesOf({ root }: CheckedExpression): ReadonlySet<string> {
+  const names = new Set<string>();
+  walk(root, (expr) => {
+    if (expr.kind === "ident") names.add(expr.name);
+  });
+  return names;
 }
 
 type Guarded = Pick<AccessRule, "when" | "action">;
@@ -33,7 +43,7 @@ export function conditionAt(layer: Layer, { when, action }: Guarded, call: Call)
   const { known, unknown } = knowledgeOf(layer);
   const bindings = callBindings(call);
   const visible = Object.fromEntries(known.filter((name) => name in bindings).map((name) => [name, bindings[name] as CelValue])); // filtered to those that are there
-  const outcome = partialEvaluate(when.program.checked, { known: visible, unknown, types: ACCESS_TYPES });
+  const outcome = partialEvaluate(when.program.checked, { known: visible, unknown, types: ACCESS_TYPES, costLimit: PER_CALL_LIMIT });
   return outcome.kind === "value" ? read(outcome.value, action) : "unknown";
 }
 
