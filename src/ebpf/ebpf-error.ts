@@ -2,7 +2,15 @@ import { VigilError } from "../lib/error.ts";
 import type { SourcePosition } from "./instruction.ts";
 
 /** What the generator and the readers of this folder refuse; what the kernel refuses has its own codes in `kernel/`. */
-export type EbpfErrorCode = "EBPF_JUMP";
+export type EbpfErrorCode =
+  | "EBPF_BTF"
+  | "EBPF_BTF_LIMIT"
+  | "EBPF_BTF_NAME"
+  | "EBPF_JUMP"
+  | "EBPF_RECORD"
+  | "EBPF_RETURN"
+  | "EBPF_STACK"
+  | "EBPF_UNINITIALISED";
 
 /** A program that cannot be generated, or data that cannot be read. */
 export class EbpfError extends VigilError<EbpfErrorCode> {
