@@ -7,7 +7,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { writeFileAtomic } from "../lib/atomic-write.ts";
-import { type CertificateProfile, issueCertificate, keyIdentifier, type SubjectName } from "../lib/certificate.ts";
+import { type CertificateProfile, encodeCommonName, issueCertificate, localIssuer, type SubjectName } from "../lib/certificate.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { encodePem, parsePem } from "../lib/pem.ts";
 import type { CertificateSource, ServingCertificate } from "./certificate-source.ts";
@@ -163,16 +163,17 @@ async function makeServing(
 function issuePair(profile: CertificateProfile, commonName: string, nowMs: number, lifetimeMs: number, authority?: Pair): Pair {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const publicKeyInfo = publicKey.export({ type: "spki", format: "der" });
+  const subject = encodeCommonName(commonName);
   const issuer =
     authority === undefined
-      ? { commonName, keyIdentifier: keyIdentifier(publicKeyInfo), privateKey }
-      : {
-          commonName: /^CN=(.*)$/m.exec(authority.certificate.subject)?.[1] ?? "",
-          keyIdentifier: keyIdentifier(authority.certificate.publicKey.export({ type: "spki", format: "der" })),
-          privateKey: authority.key,
-        };
+      ? localIssuer(subject, publicKeyInfo, privateKey)
+      : localIssuer(
+          encodeCommonName(/^CN=(.*)$/m.exec(authority.certificate.subject)?.[1] ?? ""),
+          authority.certificate.publicKey.export({ type: "spki", format: "der" }),
+          authority.key,
+        );
   const times = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + lifetimeMs };
-  const der = issueCertificate({ profile, commonName, publicKeyInfo, serial: randomBytes(SERIAL_BYTES), ...times, issuer });
+  const der = issueCertificate({ profile, subject, publicKeyInfo, serial: randomBytes(SERIAL_BYTES), ...times, issuer });
   return { key: privateKey, certificate: new X509Certificate(der) };
 }
 

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CertificateRequest, issueCertificate, keyIdentifier } from "./certificate.ts";
+import { type CertificateRequest, EMPTY_NAME, encodeCommonName, issueCertificate, localIssuer, signatureScheme } from "./certificate.ts";
 import { readDer } from "./der-reader.ts";
 import { encodePem } from "./pem.ts";
 
@@ -14,15 +14,12 @@ const NOW_MS = Date.now();
 const authorityKeys = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const leafKeys = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const publicKeyInfoOf = (keys: { readonly publicKey: KeyObject }): Uint8Array => keys.publicKey.export({ type: "spki", format: "der" });
-const issuer = {
-  commonName: "vigil test authority",
-  keyIdentifier: keyIdentifier(publicKeyInfoOf(authorityKeys)),
-  privateKey: authorityKeys.privateKey,
-};
+const NAME = encodeCommonName("vigil test authority");
+const issuer = localIssuer(NAME, publicKeyInfoOf(authorityKeys), authorityKeys.privateKey);
 
 const AUTHORITY: CertificateRequest = {
   profile: { kind: "authority", pathLength: 0 },
-  commonName: issuer.commonName,
+  subject: NAME,
   publicKeyInfo: publicKeyInfoOf(authorityKeys),
   serial: randomBytes(16),
   notBeforeMs: NOW_MS - 60_000,
@@ -40,7 +37,7 @@ const LEAF: CertificateRequest = {
     ],
     usages: ["serverAuth"],
   },
-  commonName: "",
+  subject: EMPTY_NAME,
   publicKeyInfo: publicKeyInfoOf(leafKeys),
   serial: randomBytes(16),
   notBeforeMs: NOW_MS - 60_000,
@@ -114,11 +111,24 @@ test.each<[string, CertificateRequest]>([
   ["a leaf without names", { ...LEAF, profile: { kind: "leaf", names: [], usages: [] } }],
   ["a name that is no address", { ...LEAF, profile: { kind: "leaf", names: [{ kind: "ip", value: "10.0.0" }], usages: [] } }],
   ["a DNS name outside ASCII", { ...LEAF, profile: { kind: "leaf", names: [{ kind: "dns", value: "bücher.example" }], usages: [] } }],
-  ["an authority without a name", { ...AUTHORITY, commonName: "" }],
+  ["an authority without a name", { ...AUTHORITY, subject: EMPTY_NAME }],
   ["an end before the start", { ...LEAF, notAfterMs: LEAF.notBeforeMs }],
   ["a short serial", { ...LEAF, serial: Uint8Array.of(1) }],
-  [
-    "an issuer key on another curve",
-    { ...LEAF, issuer: { ...issuer, privateKey: generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey } },
-  ],
 ])("refuses %s", (_, request) => expect(() => issueCertificate(request)).toThrow(RangeError));
+
+test.each([
+  ["P-384", generateKeyPairSync("ec", { namedCurve: "P-384" })],
+  ["RSA 2048", generateKeyPairSync("rsa", { modulusLength: 2048 })],
+  ["RSA 3072", generateKeyPairSync("rsa", { modulusLength: 3072 })],
+])("an issuer may have a key of %s", (_, { publicKey, privateKey }) => {
+  const other = localIssuer(NAME, publicKeyInfoOf({ publicKey }), privateKey);
+  const authority = new X509Certificate(issueCertificate({ ...AUTHORITY, publicKeyInfo: publicKeyInfoOf({ publicKey }), issuer: other }));
+  const leaf = new X509Certificate(issueCertificate({ ...LEAF, issuer: other }));
+  expect([authority.verify(publicKey), leaf.verify(publicKey), leaf.checkIssued(authority)]).toEqual([true, true, true]);
+});
+
+test.each([
+  ["P-521", generateKeyPairSync("ec", { namedCurve: "P-521" }).privateKey],
+  ["RSA 1024", generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey],
+  ["Ed25519", generateKeyPairSync("ed25519").privateKey],
+])("no certificate is signed with %s", (_, privateKey) => expect(() => signatureScheme(privateKey)).toThrow(RangeError));

@@ -35,13 +35,15 @@ function checkTagNumber(number: number): number {
 
 /** One element: identifier octet, minimal definite length, the contents concatenated. */
 export function encodeElement(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const length = contents.reduce((sum, content) => sum + content.length, 0);
-  const lengthOctets: number[] = [];
-  if (length >= 0x80) for (let left = length; left > 0; left = Math.floor(left / 256)) lengthOctets.unshift(left % 256);
-  const head = length < 0x80 ? [tag, length] : [tag, 0x80 | lengthOctets.length, ...lengthOctets];
-  const out = new Uint8Array(head.length + length);
-  out.set(head);
-  let at = head.length;
+  let length = 0;
+  for (const content of contents) length += content.length;
+  const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4;
+  // Every octet is written below; small buffers of Node.js share memory that is already there.
+  const out = Buffer.allocUnsafe(2 + lengthOctets + length);
+  out[0] = tag;
+  out[1] = lengthOctets === 0 ? length : 0x80 | lengthOctets;
+  for (let at = 1 + lengthOctets, left = length; at > 1; at--, left >>>= 8) out[at] = left;
+  let at = 2 + lengthOctets;
   for (const content of contents) {
     out.set(content, at);
     at += content.length;
@@ -105,13 +107,29 @@ export function encodeIa5String(text: string, tag: number = TAG.ia5String): Uint
 
 const MS_PER_SECOND = 1000;
 const FIRST_GENERALIZED_YEAR = 2050;
+const ZERO = 0x30;
 
 /** Time in whole seconds (RFC 5280 §4.1.2.5): UTCTime through 2049, GeneralizedTime from 2050. `ms` since the epoch, 1950 to 9999. */
 export function encodeTime(ms: number): Uint8Array {
   const date = new Date(Math.floor(ms / MS_PER_SECOND) * MS_PER_SECOND);
   const year = date.getUTCFullYear();
   if (!(year >= 1950 && year <= 9999)) throw new RangeError(`expected a time from 1950 to 9999, got ${ms} ms`);
-  const digits = date.toISOString().replaceAll(/[-:T]|\.\d+/g, "");
   const isShort = year < FIRST_GENERALIZED_YEAR;
-  return encodeElement(isShort ? TAG.utcTime : TAG.generalizedTime, Buffer.from(isShort ? digits.slice(2) : digits, "ascii"));
+  const pairs = [
+    ...(isShort ? [] : [Math.floor(year / 100)]),
+    year % 100,
+    date.getUTCMonth() + 1,
+    date.getUTCDate(),
+    date.getUTCHours(),
+    date.getUTCMinutes(),
+    date.getUTCSeconds(),
+  ];
+  const digits = new Uint8Array(pairs.length * 2 + 1);
+  let at = 0;
+  for (const pair of pairs) {
+    digits[at++] = ZERO + Math.floor(pair / 10);
+    digits[at++] = ZERO + (pair % 10);
+  }
+  digits[at] = 0x5a; // Z
+  return encodeElement(isShort ? TAG.utcTime : TAG.generalizedTime, digits);
 }
