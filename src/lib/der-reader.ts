@@ -100,6 +100,14 @@ export class DerReader {
     return { tag: found, bytes: this.#bytes.subarray(start, this.#at), content };
   }
 
+  /** The next element, which stays next. */
+  peek(): DerElement {
+    const at = this.#at;
+    const element = this.element();
+    this.#at = at;
+    return element;
+  }
+
   /** Enters the next element, which must have `tag`, and runs `read` over its content; all of it must be consumed. */
   enter<T>(tag: number, read: (reader: DerReader) => T): T {
     const { depth, limits, count, offset } = this.#position;

@@ -62,10 +62,22 @@ export function isStrongKey(key: KeyObject): boolean {
 
 export type SignatureVerdict = "right" | "wrong" | "unsupported";
 
-/** Whether the holder of `issuerKey` signed the certificate; `unsupported` when algorithm or key is not on the list, or they do not fit. */
-export function verifyCertificateSignature(certificate: X509Certificate, issuerKey: KeyObject): SignatureVerdict {
-  const algorithm = ALGORITHMS.find((known) => isSame(known.identifier, certificate.signatureAlgorithm));
-  if (algorithm === undefined || algorithm.keyType !== issuerKey.asymmetricKeyType || !isStrongKey(issuerKey)) return "unsupported";
-  const { hash, options } = algorithm;
-  return verify(hash, certificate.signedBytes, { ...options, key: issuerKey }, certificate.signature) ? "right" : "wrong";
+/** What is signed, how, and the signature: of certificates, and of other documents that sign as they do. */
+export interface SignedDocument {
+  /** AlgorithmIdentifier, DER. */
+  readonly algorithm: Uint8Array;
+  readonly signedBytes: Uint8Array;
+  readonly signature: Uint8Array;
 }
+
+/** Whether the holder of `key` signed the document; `unsupported` when algorithm or key is not on the list, or they do not fit. */
+export function verifySignature({ algorithm: identifier, signedBytes, signature }: SignedDocument, key: KeyObject): SignatureVerdict {
+  const algorithm = ALGORITHMS.find((known) => isSame(known.identifier, identifier));
+  if (algorithm === undefined || algorithm.keyType !== key.asymmetricKeyType || !isStrongKey(key)) return "unsupported";
+  const { hash, options } = algorithm;
+  return verify(hash, signedBytes, { ...options, key }, signature) ? "right" : "wrong";
+}
+
+/** Whether the holder of `issuerKey` signed the certificate, as `verifySignature` says it. */
+export const verifyCertificateSignature = (certificate: X509Certificate, issuerKey: KeyObject): SignatureVerdict =>
+  verifySignature({ ...certificate, algorithm: certificate.signatureAlgorithm }, issuerKey);
