@@ -1,8 +1,9 @@
 /** Values of SPIFFE and of certificates inside resources. */
+import { parseIpAddress } from "../lib/ip-address.ts";
 import type { Result } from "../lib/result.ts";
 import type { SpiffeError } from "../spiffe/spiffe-error.ts";
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId, type TrustDomain } from "../spiffe/spiffe-id.ts";
-import { type Shape, text } from "./shape.ts";
+import { checked, type Shape, text } from "./shape.ts";
 
 const parsed =
   <T>(parse: (read: string) => Result<T, SpiffeError>): Shape<T> =>
@@ -49,3 +50,9 @@ export const authorityId: Shape<string> = matching(AUTHORITY_ID, "the ID of an a
 
 /** A DNS name in lower case; a wildcard stands alone in the first label. */
 export const dnsName: Shape<string> = matching(DNS_NAME, "a DNS name", "lower-case letters, digits and `-`, in labels of at most 63");
+
+/** An IPv4 or IPv6 address without a zone. */
+export const ipAddress: Shape<string> = checked(text, (read, spot) => {
+  if (parseIpAddress(read) !== undefined) return;
+  spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be an IP address, got \`${read}\``);
+});

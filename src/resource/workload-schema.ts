@@ -24,6 +24,7 @@ export const WORKLOAD_SCHEMA: Schema = {
     ["jwtTtl", duration("Lifetime of its tokens, at most 1h; by default 5m")],
     ["rotateAfter", duration("Age at which its certificates are renewed; by default half of their lifetime, or less by its class")],
     ["dnsNames", texts("DNS names in its certificates")],
+    ["ipAddresses", texts("IP addresses in its certificates")],
     ["federatesWith", texts("Trust domains whose bundles it gets besides its own")],
     ["hint", { type: "string", description: "For the workload to choose by, when it has several identities" }],
     ["admin", { type: "boolean", default: false, description: "Whether it may administer the authority" }],

@@ -19,7 +19,7 @@ import {
   text,
   withDefault,
 } from "./shape.ts";
-import { dnsName, trustDomainName, workloadId } from "./spiffe-shape.ts";
+import { dnsName, ipAddress, trustDomainName, workloadId } from "./spiffe-shape.ts";
 
 /** How long credentials may live, by what the component is (requirement I12). */
 export type ComponentClass = "service" | "gateway" | "data" | "legacy";
@@ -66,6 +66,7 @@ export interface Workload {
   /** Less than `x509TtlMs`. */
   readonly rotateAfterMs: number;
   readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
   /** Trust domains whose bundles it gets besides its own. */
   readonly federatesWith: readonly TrustDomain[];
   /** For the workload to choose by, when it has several identities. */
@@ -123,6 +124,7 @@ const writtenSpec: Shape<WrittenSpec> = record<WrittenSpec>({
   jwtTtl: withDefault(duration(MIN_TTL_MS, HOUR_MS), DEFAULT_JWT_TTL_MS),
   rotateAfter: optional(duration(1_000, LONGEST_MS)),
   dnsNames: withDefault(distinct(dnsName, { max: MAX_NAMES }), []),
+  ipAddresses: withDefault(distinct(ipAddress, { max: MAX_NAMES }), []),
   federatesWith: withDefault(distinct(trustDomainName, { max: MAX_NAMES }), []),
   hint: withDefault(hint, ""),
   admin: withDefault(flag, false),

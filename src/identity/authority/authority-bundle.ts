@@ -42,7 +42,8 @@ export function issuerOf(
 ): { readonly issuer: CertificateIssuer; readonly chain: readonly Uint8Array[] } {
   if (certificate === undefined) throw new TypeError(`the authority \`${id}\` signs no certificates`);
   const { subject, subjectKeyIdentifier } = certificateOf(certificate.der);
-  if (subjectKeyIdentifier === undefined) throw authorityError("AUTHORITY_STATE_DAMAGED", `the certificate of \`${id}\` has no key identifier`);
+  if (subjectKeyIdentifier === undefined)
+    throw authorityError("AUTHORITY_STATE_DAMAGED", `the certificate of \`${id}\` has no key identifier`);
   const { upstream } = certificate;
   const chain = upstream === undefined ? [] : [certificate.der, ...upstream.intermediates];
   return { issuer: { name: subject, keyIdentifier: subjectKeyIdentifier, scheme }, chain };

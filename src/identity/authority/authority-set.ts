@@ -168,14 +168,22 @@ export class AuthoritySet {
     return this.#serially(async () => {
       const prepared = this.#of(kind).find(({ phase }) => phase === "prepared");
       if (prepared === undefined || (id !== undefined && id !== prepared.id))
-        throw authorityError("AUTHORITY_PHASE", id === undefined ? `no authority of kind ${kind} is prepared` : `the authority \`${id}\` is not prepared`, {
-          hint: `\`vigil trust prepare ${kind}\` makes one`,
-        });
+        throw authorityError(
+          "AUTHORITY_PHASE",
+          id === undefined ? `no authority of kind ${kind} is prepared` : `the authority \`${id}\` is not prepared`,
+          {
+            hint: `\`vigil trust prepare ${kind}\` makes one`,
+          },
+        );
       const waitMs = publishedMs(prepared, this.refreshHintSeconds) - this.#options.nowMs();
       if (waitMs > 0 && !force)
-        throw authorityError("AUTHORITY_NOT_PUBLISHED", `others may not know the authority \`${prepared.id}\` for another ${Math.ceil(waitMs / 1000)} s`, {
-          hint: "wait, or use `--force` when no other trust domain federates with this one",
-        });
+        throw authorityError(
+          "AUTHORITY_NOT_PUBLISHED",
+          `others may not know the authority \`${prepared.id}\` for another ${Math.ceil(waitMs / 1000)} s`,
+          {
+            hint: "wait, or use `--force` when no other trust domain federates with this one",
+          },
+        );
       return this.#activate(prepared);
     });
   }
@@ -220,7 +228,10 @@ export class AuthoritySet {
       throw authorityError("AUTHORITY_UNKNOWN", `no authority \`${id}\` is known`, { hint: "`vigil trust show` lists them" });
     if (phases.includes(record.phase)) return record;
     throw authorityError("AUTHORITY_PHASE", `the authority \`${id}\` is ${record.phase}: it cannot be ${what}`, {
-      hint: record.phase === "active" ? `first \`vigil trust prepare ${record.kind}\`, then \`vigil trust activate ${record.kind} --force\`` : "`vigil trust show` lists their phases",
+      hint:
+        record.phase === "active"
+          ? `first \`vigil trust prepare ${record.kind}\`, then \`vigil trust activate ${record.kind} --force\``
+          : "`vigil trust show` lists their phases",
     });
   }
 
@@ -271,7 +282,9 @@ export class AuthoritySet {
     const loaded = await this.#options.keyStore.load(prepared.keyName);
     if (loaded.kind !== "key" || !isKeyOf(loaded.key, prepared)) {
       await this.#lose(prepared, loaded.kind === "damaged" ? loaded.reason : "it is not there");
-      throw authorityError("AUTHORITY_KEY_UNREADABLE", `the key of the authority \`${prepared.id}\` is lost`, { hint: "another is made by itself" });
+      throw authorityError("AUTHORITY_KEY_UNREADABLE", `the key of the authority \`${prepared.id}\` is lost`, {
+        hint: "another is made by itself",
+      });
     }
     const nowMs = this.#options.nowMs();
     const before = this.#of(prepared.kind).find(({ phase }) => phase === "active");
@@ -291,7 +304,11 @@ export class AuthoritySet {
 
   #apply(newKey?: SigningKey): void {
     const keyOf = (record: AuthorityRecord): SigningKey | undefined =>
-      newKey?.name === record.keyName ? newKey : this.#signers[record.kind]?.key.name === record.keyName ? this.#signers[record.kind]?.key : undefined;
+      newKey?.name === record.keyName
+        ? newKey
+        : this.#signers[record.kind]?.key.name === record.keyName
+          ? this.#signers[record.kind]?.key
+          : undefined;
     this.#use(keyOf);
   }
 
@@ -316,7 +333,11 @@ export class AuthoritySet {
     for (const record of this.records.filter(({ phase }) => phase === "active" || phase === "prepared")) {
       const loaded = await this.#options.keyStore.load(record.keyName);
       if (loaded.kind === "key" && isKeyOf(loaded.key, record)) keys.set(record.keyName, loaded.key);
-      else await this.#lose(record, loaded.kind === "damaged" ? loaded.reason : loaded.kind === "key" ? "it is another key" : "it is not there");
+      else
+        await this.#lose(
+          record,
+          loaded.kind === "damaged" ? loaded.reason : loaded.kind === "key" ? "it is another key" : "it is not there",
+        );
     }
     this.#use((record) => keys.get(record.keyName));
   }

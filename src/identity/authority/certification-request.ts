@@ -38,7 +38,11 @@ export function readSubjectKey(publicKeyInfo: Uint8Array): Result<KeyObject, Vig
     return refuse("IDENTITY_PUBLIC_KEY", "expected a SubjectPublicKeyInfo in DER");
   }
   if (key.asymmetricKeyType === "ed25519" || !isStrongKey(key))
-    return refuse("IDENTITY_PUBLIC_KEY", "the key is of a kind or size that no SVID has", "use EC P-256, P-384 or P-521, or RSA with 2048 bits or more");
+    return refuse(
+      "IDENTITY_PUBLIC_KEY",
+      "the key is of a kind or size that no SVID has",
+      "use EC P-256, P-384 or P-521, or RSA with 2048 bits or more",
+    );
   // OpenSSL reads more encodings than one: what is certified must be the one that everybody reads.
   if (!key.export({ type: "spki", format: "der" }).equals(publicKeyInfo))
     return refuse("IDENTITY_PUBLIC_KEY", "the public key is not in its canonical encoding");
@@ -64,7 +68,10 @@ export function readCertificationRequest(der: Uint8Array): Result<Uint8Array, Vi
   if (!key.ok) return key;
   const verdict = verifySignature({ algorithm, signedBytes, signature }, key.value);
   if (verdict === "right") return ok(publicKeyInfo);
-  return refuse("IDENTITY_CSR", verdict === "wrong" ? "the request is not signed by its own key" : "the request is signed by an algorithm that is not accepted");
+  return refuse(
+    "IDENTITY_CSR",
+    verdict === "wrong" ? "the request is not signed by its own key" : "the request is signed by an algorithm that is not accepted",
+  );
 }
 
 /** CertificationRequestInfo (§4.1). */

@@ -44,8 +44,7 @@ export class DiskKeyStore implements KeyStore {
 
   /** What a write left that was cut short. */
   async #removeUnfinished(): Promise<void> {
-    for (const file of await readdir(this.#directory))
-      if (file.endsWith(".tmp")) await rm(join(this.#directory, file), { force: true });
+    for (const file of await readdir(this.#directory)) if (file.endsWith(".tmp")) await rm(join(this.#directory, file), { force: true });
   }
 
   async create(name: string, keyType: KeyType): Promise<SigningKey> {

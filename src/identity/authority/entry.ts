@@ -16,6 +16,7 @@ export interface Entry {
   /** Age at which X.509-SVIDs are renewed. */
   readonly rotateAfterMs: number;
   readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
   readonly federatesWith: readonly TrustDomain[];
   readonly hint: string;
   readonly admin: boolean;

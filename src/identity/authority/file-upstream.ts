@@ -29,7 +29,8 @@ async function issueFrom(files: UpstreamFiles, request: UpstreamRequest): Promis
   const roots = files.bundlePath === undefined ? [] : await readCertificates(files.bundlePath);
   const authority = own && parseX509Certificate(own);
   if (own === undefined || authority === undefined || !authority.ok) throw wrong(files.certificatePath, "it holds no certificate");
-  if (Buffer.compare(key.publicKeyInfo, authority.value.publicKeyInfo) !== 0) throw wrong(files.keyPath, "the key is not that of the certificate");
+  if (Buffer.compare(key.publicKeyInfo, authority.value.publicKeyInfo) !== 0)
+    throw wrong(files.keyPath, "the key is not that of the certificate");
   const isRoot = Buffer.compare(authority.value.subject, authority.value.issuer) === 0;
   if (!isRoot && roots.length === 0) throw wrong(files.certificatePath, "it is no root, and no bundle with its root is given");
   const certificate = await signBelow(authority.value, key, request);
@@ -38,7 +39,8 @@ async function issueFrom(files: UpstreamFiles, request: UpstreamRequest): Promis
 
 async function signBelow(authority: X509Certificate, key: SigningKey, request: UpstreamRequest): Promise<Uint8Array> {
   const { subjectKeyIdentifier, pathLength, notAfterMs, subject } = authority;
-  if (subjectKeyIdentifier === undefined) throw authorityError("AUTHORITY_UPSTREAM", "the upstream certificate has no subject key identifier");
+  if (subjectKeyIdentifier === undefined)
+    throw authorityError("AUTHORITY_UPSTREAM", "the upstream certificate has no subject key identifier");
   const toBeSigned = encodeToBeSigned({
     profile: {
       kind: "authority",

@@ -1,5 +1,5 @@
 /** The journal as JSON. What is read was written by Vigil, and is checked all the same: a disk or a person may have changed it. */
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, encodeJson } from "../../lib/json.ts";
+import { encodeJson, isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
 import { parseTrustDomain } from "../../spiffe/spiffe-id.ts";
 import { authorityError } from "./authority-error.ts";
@@ -66,7 +66,12 @@ export function decodeJournal(text: Uint8Array): JournalState {
 
 const decodeDenial = (value: JsonValue): Denial => {
   const fields = new Fields(value, "a denial");
-  return { value: fields.text("value"), reason: fields.text("reason"), sinceMs: fields.number("sinceMs"), untilMs: fields.optionalNumber("untilMs") };
+  return {
+    value: fields.text("value"),
+    reason: fields.text("reason"),
+    sinceMs: fields.number("sinceMs"),
+    untilMs: fields.optionalNumber("untilMs"),
+  };
 };
 
 function decodeRenewal(value: JsonValue): readonly [string, number] {
@@ -92,7 +97,8 @@ function decodeRecord(value: JsonValue): AuthorityRecord {
   const fields = new Fields(value, "an authority");
   const kind = fields.oneOf("kind", ["x509", "jwt", "wit"]);
   const certificate = fields.optional("certificate");
-  if ((kind === "x509") !== (certificate !== undefined)) throw damaged("an authority has a certificate that it should not have, or lacks it");
+  if ((kind === "x509") !== (certificate !== undefined))
+    throw damaged("an authority has a certificate that it should not have, or lacks it");
   return {
     id: fields.text("id"),
     kind,

@@ -2,8 +2,9 @@
  * What the authority must never forget: its authorities, what it denies, whom it trusts by command. One file, replaced as a whole; a
  * change is in force when the file is on the disk, and not before.
  */
-import type { AuthorityRecord } from "./authority-record.ts";
+
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
+import type { AuthorityRecord } from "./authority-record.ts";
 
 /** Something denied by call, with why and for how long. */
 export interface Denial {

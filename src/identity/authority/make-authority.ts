@@ -46,7 +46,8 @@ type CertifiedPart = Pick<AuthorityRecord, "id" | "notBeforeMs" | "notAfterMs"> 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Names differ from one authority to the next, so that those who build chains take the right one. */
-const subjectOf = (key: SigningKey): Uint8Array => encodeCommonName(`Vigil authority ${hex(keyIdentifier(key.publicKeyInfo)).slice(0, 16)}`);
+const subjectOf = (key: SigningKey): Uint8Array =>
+  encodeCommonName(`Vigil authority ${hex(keyIdentifier(key.publicKeyInfo)).slice(0, 16)}`);
 
 async function makeRoot(key: SigningKey, { trustDomain, nowMs, ttlMs, random }: MakeOptions): Promise<CertifiedPart> {
   const subject = subjectOf(key);
@@ -107,7 +108,11 @@ async function tryIssued(
   const own = parseX509Certificate(certificate);
   if (!authorities.ok || !own.ok || roots.length === 0) throw refused(upstream, "it sent no root that can be read");
   const toBeSigned = encodeToBeSigned({
-    profile: { kind: "leaf", names: [{ kind: "uri", value: `${idOfTrustDomain(trustDomain)}/vigil/probe` }], usages: ["serverAuth", "clientAuth"] },
+    profile: {
+      kind: "leaf",
+      names: [{ kind: "uri", value: `${idOfTrustDomain(trustDomain)}/vigil/probe` }],
+      usages: ["serverAuth", "clientAuth"],
+    },
     subject: EMPTY_NAME,
     publicKeyInfo: key.publicKeyInfo,
     serial: randomSerial(random),

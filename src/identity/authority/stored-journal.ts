@@ -5,9 +5,9 @@ import { writeFileAtomic } from "../../lib/atomic-write.ts";
 import { messageOf } from "../../lib/error.ts";
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { authorityError } from "./authority-error.ts";
-import type { KeyStore } from "./key-store.ts";
 import { emptyState, type Journal, type JournalState, type JournalStorage } from "./journal.ts";
 import { decodeJournal, encodeJournal } from "./journal-encoding.ts";
+import type { KeyStore } from "./key-store.ts";
 
 export class StoredJournal implements Journal {
   readonly #storage: JournalStorage;
@@ -24,7 +24,11 @@ export class StoredJournal implements Journal {
    * Opens the journal of a trust domain. An empty one is saved at once, before there is any key: keys without a journal mean that it was
    * lost. Rejects with `AUTHORITY_STATE_DAMAGED`, and with `AUTHORITY_TRUST_DOMAIN` when the journal is another trust domain's.
    */
-  static async open(storage: JournalStorage, trustDomain: TrustDomain, keys: Pick<KeyStore, "list" | "description">): Promise<StoredJournal> {
+  static async open(
+    storage: JournalStorage,
+    trustDomain: TrustDomain,
+    keys: Pick<KeyStore, "list" | "description">,
+  ): Promise<StoredJournal> {
     const text = await storage.read();
     if (text === undefined) {
       if ((await keys.list()).length > 0)
@@ -37,9 +41,13 @@ export class StoredJournal implements Journal {
     }
     const state = decodeJournal(text);
     if (state.trustDomain === trustDomain) return new StoredJournal(storage, state);
-    throw authorityError("AUTHORITY_TRUST_DOMAIN", `the state is that of the trust domain \`${state.trustDomain}\`, not of \`${trustDomain}\``, {
-      hint: "give each trust domain a state directory of its own, or set `identity.trustDomain` back",
-    });
+    throw authorityError(
+      "AUTHORITY_TRUST_DOMAIN",
+      `the state is that of the trust domain \`${state.trustDomain}\`, not of \`${trustDomain}\``,
+      {
+        hint: "give each trust domain a state directory of its own, or set `identity.trustDomain` back",
+      },
+    );
   }
 
   get state(): JournalState {
