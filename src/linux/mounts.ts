@@ -60,3 +60,8 @@ export function bpfFileSystemPath(mounts: readonly Mount[] = readMounts()): stri
   const found = mounts.filter(({ fileSystem }) => fileSystem === "bpf");
   return (found.find(({ path }) => path === "/sys/fs/bpf") ?? found[0])?.path;
 }
+
+/** Where tracefs is mounted, or undefined. */
+export function traceFileSystemPath(mounts: readonly Mount[] = readMounts()): string | undefined {
+  return mounts.find(({ fileSystem }) => fileSystem === "tracefs")?.path;
+}

@@ -1,5 +1,7 @@
 /** Where programs are attached: one function per kind of hook, each returning the link that holds it there. */
 import { closeSync, openSync, readFileSync } from "node:fs";
+import { VigilError } from "../../lib/error.ts";
+import { traceFileSystemPath } from "../../linux/mounts.ts";
 import { mustSyscall } from "../../linux/native.ts";
 import type { AttachType } from "../program-spec.ts";
 import { Attributes, cString, mustBpf } from "./bpf-command.ts";
@@ -21,8 +23,6 @@ export function attachRawTracepoint(program: KernelProgram, name?: string): Link
   return new Link(mustBpf(`attach the program \`${program.spec.name}\` to ${where}`, "rawTracepointOpen", attributes), where);
 }
 
-const TRACE_FILE_SYSTEMS: readonly string[] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
-
 /** Attaches a program of type `tracepoint` to one such as `syscalls`, `sys_enter_openat`, on all CPUs. */
 export function attachTracepoint(program: KernelProgram, group: string, name: string): Link {
   const where = `tracepoint ${group}:${name}`;
@@ -37,15 +37,19 @@ export function attachTracepoint(program: KernelProgram, group: string, name: st
 
 function tracepointId(group: string, name: string): number {
   if (!/^\w+$/.test(group) || !/^\w+$/.test(name)) throw new RangeError(`expected names of a tracepoint, got \`${group}:${name}\``);
-  const [first = "", ...others] = TRACE_FILE_SYSTEMS;
-  for (const root of others) {
-    try {
-      return Number(readFileSync(`${root}/events/${group}/${name}/id`, "utf8"));
-    } catch {
-      // It is at the place that is asked last, or the error there says why not.
-    }
+  const root = traceFileSystemPath();
+  if (root === undefined)
+    throw new VigilError("EBPF_TRACEPOINT", "no tracefs is mounted, which numbers the tracepoints", {
+      hint: "as root: mount -t tracefs tracefs /sys/kernel/tracing; raw tracepoints do not need it",
+    });
+  try {
+    return Number(readFileSync(`${root}/events/${group}/${name}/id`, "utf8"));
+  } catch (cause) {
+    throw new VigilError("EBPF_TRACEPOINT", `this kernel has no tracepoint \`${group}:${name}\`, or this process may not see it`, {
+      hint: `see ${root}/available_events, as root`,
+      cause,
+    });
   }
-  return Number(readFileSync(`${first}/events/${group}/${name}/id`, "utf8"));
 }
 
 /** `struct perf_event_attr`, version 0. */

@@ -49,7 +49,8 @@ export class RawMap {
     const walk = new Attributes().u32(ELEMENT.fd, descriptor.fd).pointer(ELEMENT.value, this.#next);
     this.#lookup = repeatedBpf("mapLookup", element);
     this.#update = repeatedBpf("mapUpdate", element);
-    this.#delete = repeatedBpf("mapDelete", element);
+    // Deleting has no value, and the kernel insists on that.
+    this.#delete = repeatedBpf("mapDelete", new Attributes().u32(ELEMENT.fd, descriptor.fd).pointer(ELEMENT.key, this.key));
     this.#lookupAndDelete = repeatedBpf("mapLookupAndDelete", element);
     this.#nextKey = repeatedBpf("mapNextKey", walk);
     this.#flags = (flags) => element.u32(ELEMENT.flags, flags);
