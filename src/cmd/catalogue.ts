@@ -16,6 +16,7 @@ import {
   policyReloadCommand,
   policyTestCommand,
 } from "./commands/policy.ts";
+import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
@@ -32,6 +33,7 @@ export const CATALOGUE: readonly Command[] = [
   policyReloadCommand,
   eventsCommand,
   eventsWhyCommand,
+  runCommand,
   explainCommand,
   breakGlassCommand,
   deployWebhookCommand,

@@ -79,7 +79,8 @@ export interface Command<F extends Flags = Flags> {
   readonly examples: readonly { readonly line: string; readonly says: string }[];
   /** What the exit codes mean here, where that is more than the general rule. */
   readonly exitCodes?: { readonly [code: number]: string };
-  run(invocation: Invocation<F>): ExitCode | Promise<ExitCode>;
+  /** An `ExitCode`; only a command that starts a program passes that one's on. */
+  run(invocation: Invocation<F>): number | Promise<number>;
 }
 
 /** Keeps the literal types of the flags, so that `run` receives them typed. */

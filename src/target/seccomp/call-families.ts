@@ -112,6 +112,15 @@ export const BASE_CALLS: readonly SyscallName[] = [
   "writev",
 ];
 
+/** Without one of each of these no program, not even a static one, comes as far as its own code, or ends as it wants. */
+const START_CALLS: readonly (readonly SyscallName[])[] = [["execve"], ["brk", "mmap"], ["exit_group", "exit"]];
+
+/** What a profile lacks so much that it would stop any program at its start: as `brk or mmap`. */
+export function missingAtStart({ calls }: Pick<Profile, "calls">): readonly string[] {
+  const names = new Set(calls.map(({ name }) => name));
+  return START_CALLS.filter((group) => !group.some((name) => names.has(name))).map((group) => group.join(" or "));
+}
+
 /** What runc needs between loading the filter and starting the program, since it does that under the filter (runc 1.1 to 1.4). */
 export const RUNC_CALLS: readonly SyscallName[] = [
   "capget",

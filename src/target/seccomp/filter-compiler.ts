@@ -3,7 +3,7 @@
  * what is to be done. About nine comparisons for any call, where a list would take as many as there are calls.
  */
 import { VigilError } from "../../lib/error.ts";
-import { type Architecture, SYSCALL_NAMES, syscallNumber } from "../../linux/syscall-numbers.ts";
+import { type Architecture, SYSCALL_NAMES, type SyscallName, syscallNumber } from "../../linux/syscall-numbers.ts";
 import {
   AUDIT_ARCHITECTURE,
   CODE,
@@ -27,7 +27,11 @@ export interface FilterOptions {
   /** For calls of another architecture (32-bit calls on a 64-bit system): killed unless said. */
   readonly foreign?: FilterAction;
   readonly allowed?: FilterAction;
+  /** Arguments that are refused before the profile is asked, whatever it says. */
+  readonly refused?: Refusals;
 }
+
+export type Refusals = { readonly [N in SyscallName]?: readonly Alternative[] };
 
 const ENOSYS: FilterAction = { kind: "errno", errno: 38 };
 const MAX_JUMP = 255;
@@ -40,8 +44,8 @@ const UINT32 = 0xffff_ffffn;
 export function compileFilter(profile: Pick<Profile, "calls">, options: FilterOptions): readonly FilterInstruction[] {
   const { architecture, otherwise, unknown = ENOSYS, foreign = { kind: "kill" }, allowed = { kind: "allow" } } = options;
   const assembler = new BackwardAssembler();
-  const tree = buildRanges(profile, architecture, { otherwise, unknown, allowed });
-  const search = emitSearch(assembler, tree, { otherwise, allowed });
+  const actions: Actions = { otherwise, unknown, allowed, refused: options.refused ?? {} };
+  const search = emitSearch(assembler, buildRanges(profile, architecture, actions), actions);
   // From here on backwards: what comes first in the filter is emitted last.
   let start = search;
   if (architecture === "x64") {
@@ -73,6 +77,7 @@ interface Actions {
   readonly otherwise: FilterAction;
   readonly unknown: FilterAction;
   readonly allowed: FilterAction;
+  readonly refused: Refusals;
 }
 
 /** Ranges by ascending number; the first is from 0. */
@@ -93,10 +98,12 @@ function buildRanges(profile: Pick<Profile, "calls">, architecture: Architecture
   return ranges;
 }
 
-function outcomeOf(call: ProfileCall | undefined, name: string | undefined, { otherwise, unknown, allowed }: Actions): Outcome {
+function outcomeOf(call: ProfileCall | undefined, name: string | undefined, { otherwise, unknown, allowed, refused }: Actions): Outcome {
   if (name === undefined) return { kind: "action", action: unknown };
   if (call === undefined) return { kind: "action", action: name === "clone3" && otherwise.kind !== "notify" ? ENOSYS : otherwise };
-  return call.alternatives.length === 0 ? { kind: "action", action: allowed } : { kind: "arguments", call };
+  return call.alternatives.length === 0 && refused[call.name] === undefined
+    ? { kind: "action", action: allowed }
+    : { kind: "arguments", call };
 }
 
 const sameOutcome = (a: Outcome, b: Outcome): boolean =>
@@ -155,11 +162,11 @@ class BackwardAssembler {
 }
 
 /** A search over the ranges, with A = the number; returns where it begins. */
-function emitSearch(assembler: BackwardAssembler, ranges: readonly Range[], actions: Pick<Actions, "otherwise" | "allowed">): Label {
+function emitSearch(assembler: BackwardAssembler, ranges: readonly Range[], actions: Actions): Label {
   const [only] = ranges;
   if (ranges.length === 1 && only !== undefined) {
     if (only.outcome.kind === "action") return assembler.returnOf(only.outcome.action);
-    return emitAlternatives(assembler, only.outcome.call.alternatives, actions);
+    return emitArguments(assembler, only.outcome.call, actions);
   }
   const middle = ranges.length >> 1;
   const upper = emitSearch(assembler, ranges.slice(middle), actions);
@@ -167,18 +174,22 @@ function emitSearch(assembler: BackwardAssembler, ranges: readonly Range[], acti
   return assembler.branch(CODE.jumpGreaterOrEqual, ranges[middle]?.from ?? 0, upper, lower);
 }
 
-function emitAlternatives(
-  assembler: BackwardAssembler,
-  alternatives: readonly Alternative[],
-  { otherwise, allowed }: Pick<Actions, "otherwise" | "allowed">,
-): Label {
-  let fails = assembler.returnOf(otherwise);
+/** First what is refused, then what is allowed; with any arguments where the call has no alternatives. */
+function emitArguments(assembler: BackwardAssembler, { name, alternatives }: ProfileCall, { otherwise, allowed, refused }: Actions): Label {
+  const last = alternatives.length === 0 ? allowed : otherwise;
+  const accepting = emitAlternatives(assembler, alternatives, allowed, assembler.returnOf(last));
+  return emitAlternatives(assembler, refused[name] ?? [], otherwise, accepting);
+}
+
+/** `action` where one of the alternatives holds, else what `fails` leads to. */
+function emitAlternatives(assembler: BackwardAssembler, alternatives: readonly Alternative[], action: FilterAction, fails: Label): Label {
+  let next = fails;
   for (const alternative of alternatives.toReversed()) {
-    let holds = assembler.returnOf(allowed);
-    for (const condition of alternative.toReversed()) holds = emitCondition(assembler, condition, holds, fails);
-    fails = holds;
+    let holds = assembler.returnOf(action);
+    for (const condition of alternative.toReversed()) holds = emitCondition(assembler, condition, holds, next);
+    next = holds;
   }
-  return fails;
+  return next;
 }
 
 /** Both halves of the argument, as far as the mask has bits in them. */

@@ -3,6 +3,7 @@ import type { Diagnostic } from "../../lib/diagnostic.ts";
 import type { JsonObject } from "../../lib/json.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import { closestName } from "../../lib/suggestion.ts";
+import { CAPABILITY_NAMES } from "../../linux/capabilities.ts";
 import { isSyscallName, SYSCALL_NAMES, type SyscallName } from "../../linux/syscall-numbers.ts";
 import { type Document, readDocuments } from "../../resource/document.ts";
 import { type Metadata, metadata } from "../../resource/metadata.ts";
@@ -21,7 +22,6 @@ import {
   text,
   withDefault,
 } from "../../resource/shape.ts";
-import { CAPABILITY_NAMES } from "./capability-names.ts";
 import {
   type Alternative,
   type Condition,
@@ -36,6 +36,9 @@ import {
 } from "./profile.ts";
 
 export type ProfileErrorCode = "PROFILE_COUNT";
+
+/** As profiles write them: `net_bind_service`. */
+const CAPABILITIES: readonly string[] = CAPABILITY_NAMES.map((name) => name.slice("CAP_".length).toLowerCase());
 
 const MAX_CALLS = 1024;
 const MAX_ITEMS = 50_000;
@@ -110,7 +113,7 @@ const spec: Shape<ProfileSpec> = checked(
   record<ProfileSpec>({
     architectures: required(listOf(oneOf("arm64", "x64"), { min: 1, max: 2 })),
     calls: required(listOf(call, { max: MAX_CALLS })),
-    capabilities: withDefault(listOf(oneOf(...CAPABILITY_NAMES), { max: CAPABILITY_NAMES.length }), []),
+    capabilities: withDefault(listOf(oneOf(...CAPABILITIES), { max: CAPABILITIES.length }), []),
     paths: withDefault(listOf(path, { max: MAX_ITEMS }), []),
     network: withDefault(record<NetworkUse>({ connect: withDefault(ports, []), bind: withDefault(ports, []) }), { connect: [], bind: [] }),
     recordings: withDefault(listOf(recording, { max: MAX_ITEMS }), []),

@@ -1,0 +1,134 @@
+/** `vigil run`: a program, confined. */
+import { tmpdir } from "node:os";
+import { basename } from "node:path";
+import { isatty } from "node:tty";
+import { type ConfinedLaunch, type Confinement, launchConfined } from "../../confine/confined-launch.ts";
+import type { LaunchEnd, Launched } from "../../confine/launch.ts";
+import { VigilError } from "../../lib/error.ts";
+import { missingAtStart } from "../../target/seccomp/call-families.ts";
+import type { Profile } from "../../target/seccomp/profile.ts";
+import type { Invocation } from "../command.ts";
+import { noteError } from "../notes.ts";
+import { loadProfile } from "../profile/profile-file.ts";
+
+export type RunErrorCode = "RUN_USER";
+
+export interface RunFlags {
+  readonly profile: string | undefined;
+  readonly complain: boolean;
+  readonly landlock: boolean;
+  readonly network: string;
+  readonly write: readonly string[];
+  readonly read: readonly string[];
+  readonly cap: readonly string[];
+  readonly user: string | undefined;
+  readonly memory: number | undefined;
+  readonly processes: number;
+  readonly cpu: number | undefined;
+  readonly descriptors: number | undefined;
+  readonly tmp: number;
+  readonly name: string | undefined;
+}
+
+const MIB = 1024 * 1024;
+const NOT_STARTED = 125;
+const SIGNALLED = 128;
+const STANDARD_INPUT = 0;
+
+type Context = Pick<Invocation, "operands" | "terminal" | "environment">;
+
+export async function runConfined({ operands, terminal, environment }: Context, flags: RunFlags): Promise<number> {
+  const [command = "", ...args] = operands;
+  let launch: ConfinedLaunch;
+  try {
+    const profile = flags.profile === undefined ? undefined : loadProfile(flags.profile, terminal);
+    for (const problem of startProblems(profile)) terminal.note(`warning: ${problem}`);
+    launch = await launchConfined(
+      { command, args, environment, directory: process.cwd() },
+      confinementOf(flags, command, profile),
+      { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
+      { scratchDirectory: tmpdir() },
+    );
+  } catch (error) {
+    return notStarted(error, terminal);
+  }
+  for (const what of launch.missing) terminal.note(`note: without ${what}`);
+  const stopForwarding = forwardSignals(launch.launched);
+  try {
+    const end = await launch.launched.ended;
+    if (launch.cgroup.ranOutOfMemory()) terminal.note("note: the kernel killed something in it that ran out of the memory that it may use");
+    return exitCode(end);
+  } catch (error) {
+    return notStarted(error, terminal);
+  } finally {
+    stopForwarding();
+    await launch.cgroup.remove();
+  }
+}
+
+/** A program's own exit code cannot be told from one of Vigil's below this. */
+function notStarted(error: unknown, terminal: Context["terminal"]): number {
+  if (!(error instanceof VigilError)) throw error;
+  noteError(terminal, error.message, error.hint);
+  return NOT_STARTED;
+}
+
+export const exitCode = (end: LaunchEnd): number => (end.kind === "exited" ? end.code : SIGNALLED + end.number);
+
+function startProblems(profile: Profile | undefined): readonly string[] {
+  const missing = profile === undefined ? [] : missingAtStart(profile);
+  if (missing.length === 0) return [];
+  return [`programs are stopped at their start by this profile: it lacks ${missing.join(", ")}`];
+}
+
+function confinementOf(flags: RunFlags, command: string, profile: Profile | undefined): Confinement {
+  const { memory, cpu, descriptors } = flags;
+  return {
+    name: flags.name ?? basename(command),
+    profile,
+    isComplaining: flags.complain,
+    usesLandlock: flags.landlock,
+    network: flags.network === "host" ? "host" : "none",
+    writable: flags.write,
+    readable: flags.read,
+    capabilities: flags.cap,
+    identity: flags.user === undefined ? undefined : parseUser(flags.user),
+    limits: {
+      processes: flags.processes,
+      ...(memory !== undefined && { memoryBytes: memory * MIB }),
+      ...(cpu !== undefined && { cores: cpu / 100 }),
+      ...(descriptors !== undefined && { descriptors }),
+    },
+    temporaryBytes: flags.tmp * MIB,
+    isOnTerminal: isatty(STANDARD_INPUT),
+  };
+}
+
+function parseUser(text: string): { readonly uid: number; readonly gid: number } {
+  const groups = /^(?<uid>\d{1,9})(?::(?<gid>\d{1,9}))?$/.exec(text)?.groups;
+  if (groups === undefined)
+    throw new VigilError<RunErrorCode>("RUN_USER", `expected a user like \`1000\` or \`1000:1000\`, got \`${text}\``, {
+      hint: "`id NAME` shows the numbers of a user",
+    });
+  const uid = Number(groups["uid"]);
+  return { uid, gid: groups["gid"] === undefined ? uid : Number(groups["gid"]) };
+}
+
+/** Those that end a program or mean something to one. A terminal sends the first two to the program by itself. */
+const OF_TERMINALS = ["SIGINT", "SIGQUIT"] as const;
+const FORWARDED = ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGALRM"] as const;
+
+export function forwardSignals(launched: Launched): () => void {
+  const isOnTerminal = isatty(STANDARD_INPUT);
+  const handlers = [...OF_TERMINALS, ...FORWARDED].map((signal) => {
+    const isAlreadySent = isOnTerminal && OF_TERMINALS.some((each) => each === signal);
+    const handler = (): void => {
+      if (!isAlreadySent) launched.kill(signal);
+    };
+    process.on(signal, handler);
+    return { signal, handler };
+  });
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler);
+  };
+}
