@@ -1,9 +1,10 @@
 /** Fields of Falco's language: what each is, where its value comes from, and which cannot be had. */
+
+import { processFields } from "./field/caller.ts";
 import { containerFields } from "./field/container.ts";
 import { descriptorFields } from "./field/descriptor.ts";
 import { eventFields } from "./field/event.ts";
 import type { Field } from "./field/field-row.ts";
-import { processFields } from "./field/process.ts";
 import { UNAVAILABLE_FIELDS, type UnavailableField } from "./field/unavailable.ts";
 
 export const FIELDS: ReadonlyMap<string, Field> = new Map(

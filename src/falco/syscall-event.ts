@@ -18,7 +18,7 @@ export interface SyscallEvent {
   /** What the call returned: a descriptor, a count, 0, or the negative errno. */
   readonly result: number;
   /** Who called. For `execve` and `clone` as it is afterwards. */
-  readonly process: ProcessView;
+  readonly caller: ProcessView;
   /** The file or socket that it was about; null when there is none, or when it is not known. */
   readonly fd: DescriptorView | null;
   readonly args: SyscallArguments;

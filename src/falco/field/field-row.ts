@@ -17,7 +17,7 @@ export interface Field {
   /** Whether `field[argument]` must be, may be or cannot be written; `index` is a whole number. */
   readonly argument?: "optional" | "required" | "optional index" | "required index";
   readonly needs?: Need;
-  /** The property of the event that it is: `process.name`. */
+  /** The property of the event that it is: `caller.name`. */
   readonly path?: string;
   /** What it is when it is no property. `argument` is what stands in the brackets. */
   readonly read?: (event: SyscallEvent, argument: string | undefined) => FieldValue;
