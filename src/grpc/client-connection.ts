@@ -75,7 +75,8 @@ export class ClientConnection {
     await this.#connecting?.catch(() => undefined);
     await Promise.all(
       [...this.#open].map(async (session) => {
-        const closed = once(session, "close");
+        // `once` would reject when the server resets the connection.
+        const closed = new Promise((resolve) => session.once("close", resolve));
         if (isCut) session.destroy();
         else session.close();
         await closed;

@@ -20,6 +20,8 @@ export class ServerSession implements GrpcSession {
   /** When the last call ended, or the connection began. */
   #silentSinceMs: number = performance.now();
   #hasGreeted = false;
+  /** Whether the client has taken note of our settings; from then on Node.js enforces them. */
+  #knowsLimits = false;
 
   /** `onClose` is called once, when the connection is gone. */
   constructor(socket: Socket, http2: ServerHttp2Session, server: ServerCore, onClose: (session: ServerSession) => void) {
@@ -29,6 +31,9 @@ export class ServerSession implements GrpcSession {
     http2.on("stream", (stream, headers) => this.#open(stream, headers));
     http2.once("remoteSettings", () => {
       this.#hasGreeted = true;
+    });
+    http2.once("localSettings", () => {
+      this.#knowsLimits = true;
     });
     // What breaks a connection is a client's doing, and told by its close.
     http2.on("error", () => undefined);
@@ -79,6 +84,10 @@ export class ServerSession implements GrpcSession {
       stream.close(REFUSED_STREAM);
       return;
     }
+    if (!this.#knowsLimits && headerListBytes(headers) > this.server.limits.maxHeaderListBytes) {
+      refuse(stream, new GrpcError("RESOURCE_EXHAUSTED", "the headers are too large"));
+      return;
+    }
     const method = this.#route(stream, headers);
     if (method === undefined) return;
     const timeout = headers["grpc-timeout"];
@@ -102,6 +111,13 @@ export class ServerSession implements GrpcSession {
     if (method === undefined) refuse(stream, new GrpcError("UNIMPLEMENTED", "there is no such method"));
     return method;
   }
+}
+
+/** RFC 9113 §6.5.2: names and values, and 32 for each. */
+function headerListBytes(headers: IncomingHttpHeaders): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) bytes += name.length + String(value).length + 32;
+  return bytes;
 }
 
 function refuseHttp(stream: ServerHttp2Stream, status: number): void {

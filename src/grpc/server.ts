@@ -83,6 +83,11 @@ export class GrpcServer {
     return [...this.#sessions].reduce((sum, session) => sum + session.callCount, 0);
   }
 
+  /** Of requests that are being received or answered. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /**
    * Listens, beside where it listens already, and resolves with the bound address.
    * Rejects with GRPC_ADDRESS_IN_USE or GRPC_ADDRESS.

@@ -4,6 +4,7 @@ import { GrpcChannel } from "../../src/grpc/channel.ts";
 import { GrpcError } from "../../src/grpc/grpc-error.ts";
 import { GrpcServer, type GrpcServerOptions } from "../../src/grpc/server.ts";
 import { Toy } from "./generated/test/toy_pb.ts";
+import { each } from "./iterables.ts";
 import { socketPaths } from "./socket-directory.ts";
 import { toyService } from "./toy-service.ts";
 
@@ -22,10 +23,6 @@ async function start(options: Partial<GrpcServerOptions> = {}): Promise<{ readon
   const channel = new GrpcChannel({ address: { kind: "unix", path } });
   ending.push(() => channel.close({ cut: true }));
   return { server, channel };
-}
-
-async function* each<T>(items: Iterable<T>): AsyncGenerator<T> {
-  yield* items;
 }
 
 const failureOf = async (promise: Promise<unknown>): Promise<unknown> =>
