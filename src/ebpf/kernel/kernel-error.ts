@@ -1,7 +1,7 @@
 /** What goes wrong between a program and the kernel. System calls that fail otherwise are `LINUX_CALL`. */
 import { VigilError } from "../../lib/error.ts";
 
-export type EbpfKernelErrorCode = "EBPF_VERIFIER" | "EBPF_PRIVILEGE" | "EBPF_PIN" | "EBPF_TRACEPOINT";
+export type EbpfKernelErrorCode = "EBPF_VERIFIER" | "EBPF_PRIVILEGE" | "EBPF_PIN" | "EBPF_TRACEPOINT" | "EBPF_NO_BTF";
 
 /** The kernel's verifier refused a program. */
 export class VerifierError extends VigilError<"EBPF_VERIFIER"> {
