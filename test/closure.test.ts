@@ -51,7 +51,7 @@ const BORDERS: readonly Border[] = [
     why: "rows of the catalogue are light: engines are loaded by the command that needs them",
     atStart: true,
     modules: ["src/cmd/", "src/lib/"],
-    without: ["src/cmd/check/", "src/cmd/control/", "src/cmd/events/", "src/cmd/policy/", "src/cmd/up/"],
+    without: ["src/cmd/check/", "src/cmd/control/", "src/cmd/events/", "src/cmd/kernel/", "src/cmd/policy/", "src/cmd/up/"],
   },
 ];
 

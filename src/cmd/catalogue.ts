@@ -8,6 +8,7 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
   policyBenchCommand,
   policyExplainCommand,
@@ -35,6 +36,9 @@ export const CATALOGUE: readonly Command[] = [
   eventsWhyCommand,
   runCommand,
   explainCommand,
+  kernelProbeCommand,
+  kernelShowCommand,
+  kernelCleanCommand,
   breakGlassCommand,
   deployWebhookCommand,
   celEvalCommand,

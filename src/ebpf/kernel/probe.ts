@@ -12,6 +12,7 @@ import { type HookName, type HookTrial, trialOf } from "./hook-trial.ts";
 import { readKernelBtf } from "./kernel-btf.ts";
 import { VerifierError } from "./kernel-error.ts";
 import { createMap } from "./loaded-map.ts";
+import { missingCapabilities } from "./privilege.ts";
 import { loadProgram } from "./program.ts";
 
 /** What a probe tries things with; the running kernel unless a test says otherwise. */
@@ -20,16 +21,19 @@ export interface ProbeInput {
   readonly create: (spec: MapSpec) => Disposable;
   /** Throws when the kernel shows no types. */
   readonly btf: () => Btf;
+  /** Capabilities that this process lacks for what is tried. */
+  readonly missing: readonly string[];
 }
 
-export const runningKernel: ProbeInput = {
+export const runningKernel = (): ProbeInput => ({
   load: (spec) =>
     loadProgram(spec, () => {
       throw new TypeError("a program of a probe uses no map");
     }),
   create: createMap,
   btf: readKernelBtf,
-};
+  missing: missingCapabilities(["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"]),
+});
 
 export type KernelCallName = keyof typeof KERNEL_CALLS;
 
@@ -38,7 +42,7 @@ export class KernelProbe {
   readonly #input: ProbeInput;
   readonly #answers = new Map<string, Availability>();
 
-  constructor(input: ProbeInput = runningKernel) {
+  constructor(input: ProbeInput = runningKernel()) {
     this.#input = input;
   }
 
@@ -98,24 +102,26 @@ export class KernelProbe {
   #answer(question: string, ask: () => Availability): Availability {
     const known = this.#answers.get(question);
     if (known !== undefined) return known;
-    const answer = attempt(ask);
+    const answer = attempt(ask, this.#input.missing);
     if (answer.kind !== "unknown") this.#answers.set(question, answer);
     return answer;
   }
 }
 
-function attempt(ask: () => Availability): Availability {
+function attempt(ask: () => Availability, missing: readonly string[]): Availability {
   try {
     return ask();
   } catch (thrown) {
     if (!(thrown instanceof VigilError)) throw thrown;
-    return judgeError(thrown);
+    return judgeError(thrown, missing);
   }
 }
 
-function judgeError(error: VigilError): Availability {
+function judgeError(error: VigilError, missing: readonly string[]): Availability {
   if (error instanceof VerifierError) return unavailable(lastLine(error.log));
   if (error instanceof LinuxCallError) {
+    // What the kernel would say to somebody who may ask is not known.
+    if (missing.length > 0) return unknown(`${error.message}; this process lacks ${missing.join(", ")}`);
     switch (error.errnoName) {
       case "EINVAL":
         return unavailable("this kernel does not know it, or is built without it");
