@@ -1,0 +1,42 @@
+/** The authority as the agent calls it. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { GrpcChannel } from "../../grpc/channel.ts";
+import {
+  Authority,
+  type SignJwtSvidRequestSchema,
+  type SignJwtSvidResponse,
+  type SignWitSvidRequestSchema,
+  type SignWitSvidResponse,
+  type SignX509SvidsRequestSchema,
+  type SignX509SvidsResponse,
+  type SyncResponse,
+} from "../generated/vigil/authority/v1/authority_pb.ts";
+
+/** Every call rejects with a `GrpcError` when the authority cannot be asked or refuses. */
+export interface AuthorityClient {
+  /** For people: where it is. */
+  readonly address: string;
+  /** The full state, then changes, until the connection ends or the signal aborts. */
+  sync(signal: AbortSignal): AsyncIterable<SyncResponse>;
+  signX509Svids(request: MessageInitShape<typeof SignX509SvidsRequestSchema>): Promise<SignX509SvidsResponse>;
+  signJwtSvid(request: MessageInitShape<typeof SignJwtSvidRequestSchema>, timeoutMs?: number): Promise<SignJwtSvidResponse>;
+  signWitSvid(request: MessageInitShape<typeof SignWitSvidRequestSchema>): Promise<SignWitSvidResponse>;
+  close(): Promise<void>;
+}
+
+const SIGN_TIMEOUT_MS = 10_000;
+/** The full state of 100,000 entries. */
+const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
+
+/** The authority on the same machine, behind its unix socket. */
+export function localAuthority(path: string): AuthorityClient {
+  const channel = new GrpcChannel({ address: { kind: "unix", path }, maxMessageBytes: MAX_MESSAGE_BYTES });
+  return {
+    address: `unix:${path}`,
+    sync: (signal) => channel.serverStreaming(Authority.method.sync, {}, { signal }),
+    signX509Svids: (request) => channel.unary(Authority.method.signX509Svids, request, { timeoutMs: SIGN_TIMEOUT_MS }),
+    signJwtSvid: (request, timeoutMs = SIGN_TIMEOUT_MS) => channel.unary(Authority.method.signJwtSvid, request, { timeoutMs }),
+    signWitSvid: (request) => channel.unary(Authority.method.signWitSvid, request, { timeoutMs: SIGN_TIMEOUT_MS }),
+    close: () => channel.close({ cut: true }),
+  };
+}

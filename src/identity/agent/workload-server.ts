@@ -1,0 +1,128 @@
+/** The agent's socket: the Workload API, Envoy's secrets and `vigil.agent.v1`, for every process of the machine. */
+import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { CallContext } from "../../grpc/call-context.ts";
+import { GrpcServer } from "../../grpc/server.ts";
+import type { ServiceImplementation } from "../../grpc/service.ts";
+import type { GrpcStatusName } from "../../grpc/status.ts";
+import { messageOf, VigilError } from "../../lib/error.ts";
+import type { WorkloadAttestor } from "../attestation/attestor.ts";
+import type { Agent } from "./agent.ts";
+import type { AgentMetrics } from "./agent-metrics.ts";
+import { agentService } from "./agent-service.ts";
+import { Callers } from "./caller.ts";
+import type { CallerLimitSettings } from "./caller-limits.ts";
+import { secretDiscovery } from "./secret-discovery.ts";
+import { workloadApi } from "./workload-api.ts";
+import { WorkloadMessages } from "./workload-messages.ts";
+
+export type WorkloadSocketErrorCode = "AGENT_SOCKET";
+
+export interface WorkloadServerOptions {
+  readonly agent: Agent;
+  readonly attestors: readonly WorkloadAttestor[];
+  readonly metrics?: AgentMetrics;
+  readonly version: string;
+  /** How long a workload that is not registered yet may wait on its stream; 30 s unless given. */
+  readonly patienceMs?: number;
+  readonly limits?: Partial<CallerLimitSettings>;
+  /** Further services on the same socket: health, reflection. */
+  readonly services?: readonly ServiceImplementation[];
+  /** What went wrong without being anybody's fault but ours. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
+const DEFAULT_PATIENCE_MS = 30_000;
+/** One process may have many subscribers on one connection. */
+const MAX_CALLS_PER_CONNECTION = 2_048;
+const MAX_CONNECTIONS = 16_384;
+/** What workloads send is small. */
+const MAX_MESSAGE_BYTES = 256 * 1024;
+/** A refusal of the same program is told of once in so long. */
+const REFUSAL_PAUSE_MS = 10_000;
+const MAX_REFUSALS = 1_024;
+const REFUSALS: ReadonlySet<GrpcStatusName> = new Set(["PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]);
+
+/** Not listening yet: see `listenForWorkloads`. */
+export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer {
+  const { agent, attestors, metrics, version, patienceMs = DEFAULT_PATIENCE_MS, limits = {}, services = [], onFailure } = options;
+  const callers = new Callers({ agent, attestors, limits });
+  const shared = { agent, callers, messages: new WorkloadMessages(agent), patienceMs };
+  const all = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, version }), ...services];
+  const unary = new Set(all.flatMap(({ methods }) => methods.filter(({ kind }) => kind === "unary").map(({ path }) => path)));
+  const refusals = new Refusals(agent, callers);
+  return new GrpcServer({
+    services: all,
+    limits: { maxConcurrentCalls: MAX_CALLS_PER_CONNECTION, maxConnections: MAX_CONNECTIONS, maxMessageBytes: MAX_MESSAGE_BYTES },
+    onEnd: (context, status, durationMs) => {
+      metrics?.ended(context.method, status, durationMs, unary.has(context.method));
+      if (REFUSALS.has(status)) refusals.tell(context, status);
+    },
+    ...(onFailure === undefined ? {} : { onFailure }),
+  });
+}
+
+/** Tells of refusals, but not of every one of a program that asks in a loop. */
+class Refusals {
+  readonly #agent: Agent;
+  readonly #callers: Callers;
+  readonly #told = new Map<string, number>();
+
+  constructor(agent: Agent, callers: Callers) {
+    this.#agent = agent;
+    this.#callers = callers;
+  }
+
+  tell(context: CallContext, status: GrpcStatusName): void {
+    const caller = this.#callers.known(context);
+    const facts = caller?.facts ?? { pid: 0, uid: 0, executablePath: "" };
+    const key = JSON.stringify([facts.uid, facts.executablePath, context.method, status]);
+    const nowMs = performance.now();
+    if (nowMs - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < REFUSAL_PAUSE_MS) return;
+    if (this.#told.size >= MAX_REFUSALS) this.#told.clear();
+    this.#told.set(key, nowMs);
+    const message = caller?.lastRefusal ?? "the caller could not be attested";
+    this.#agent.onEvent({ kind: "refused", method: context.method, status, caller: facts, message, selectors: caller?.selectors ?? [] });
+  }
+}
+
+const SOCKET_MODE = 0o666;
+const DIRECTORY_MODE = 0o755;
+const WRITABLE_BY_OTHERS = 0o022;
+const STICKY = 0o1000;
+
+/**
+ * Listens at a path where every process of the machine may connect. Whoever could replace the socket could hand out identities, so the
+ * directory must be ours and writable by us alone. Rejects with `AGENT_SOCKET` or a `GRPC_ADDRESS…` code.
+ */
+export async function listenForWorkloads(server: GrpcServer, path: string): Promise<void> {
+  prepareDirectory(dirname(path));
+  refuseForeign(path);
+  await server.listen({ kind: "unix", path, mode: SOCKET_MODE });
+}
+
+function prepareDirectory(directory: string): void {
+  try {
+    const made = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    // The umask may have taken from others the way in.
+    if (made !== undefined) chmodSync(directory, DIRECTORY_MODE);
+    const { uid, mode } = lstatSync(directory);
+    const isOurs = uid === process.getuid?.() || uid === 0;
+    if (isOurs && ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0)) return;
+  } catch (error) {
+    throw refused(`cannot use the directory \`${directory}\` for the socket: ${messageOf(error)}`, error);
+  }
+  throw refused(`the directory \`${directory}\` of the socket can be written by other users`);
+}
+
+function refuseForeign(path: string): void {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined || status.uid === process.getuid?.()) return;
+  throw refused(`\`${path}\` exists and belongs to another user`);
+}
+
+const refused = (message: string, cause?: unknown): VigilError<WorkloadSocketErrorCode> =>
+  new VigilError("AGENT_SOCKET", message, {
+    hint: "name another path with `identity.socket`, in a directory that only you can write",
+    cause,
+  });
