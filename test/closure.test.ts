@@ -33,7 +33,18 @@ const BORDERS: readonly Border[] = [
     why: "a service that wants mutual TLS loads no engine of Vigil, and no library but its own",
     modules: ["src/service/", "src/spiffe/", "src/lib/"],
     without: ["src/lib/yaml/"],
-    packages: ["node:buffer", "node:crypto", "node:http", "node:http2", "node:https", "node:net", "node:stream", "node:tls"],
+    packages: [
+      "node:buffer",
+      "node:crypto",
+      "node:fs/promises",
+      "node:http",
+      "node:http2",
+      "node:https",
+      "node:net",
+      "node:path",
+      "node:stream",
+      "node:tls",
+    ],
   },
   {
     entry: "src/cmd/supervisor.ts",
@@ -51,7 +62,15 @@ const BORDERS: readonly Border[] = [
     why: "rows of the catalogue are light: engines are loaded by the command that needs them",
     atStart: true,
     modules: ["src/cmd/", "src/lib/"],
-    without: ["src/cmd/check/", "src/cmd/control/", "src/cmd/events/", "src/cmd/kernel/", "src/cmd/policy/", "src/cmd/up/"],
+    without: [
+      "src/cmd/check/",
+      "src/cmd/control/",
+      "src/cmd/events/",
+      "src/cmd/identity/",
+      "src/cmd/kernel/",
+      "src/cmd/policy/",
+      "src/cmd/up/",
+    ],
   },
 ];
 

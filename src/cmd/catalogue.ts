@@ -8,6 +8,7 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { identityProxyCommand } from "./commands/identity-proxy.ts";
 import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
   policyBenchCommand,
@@ -35,6 +36,7 @@ export const CATALOGUE: readonly Command[] = [
   eventsCommand,
   eventsWhyCommand,
   runCommand,
+  identityProxyCommand,
   explainCommand,
   kernelProbeCommand,
   kernelShowCommand,

@@ -4,9 +4,10 @@ export { createGrpcChannelFactory, type GrpcChannel, type GrpcClientLibrary } fr
 export { createGrpcListener, type GrpcListener, type GrpcServer, type GrpcServerLibrary } from "./grpc-server.ts";
 export { Http2Client } from "./http2-client.ts";
 export { createHttpsAgent, type PoolOptions } from "./https-agent.ts";
+export { type IdentityFilePaths, IdentityFiles, type IdentityFilesOptions, identityPathsIn, openIdentityFiles } from "./identity-files.ts";
 export { type IdentityState, IdentityStore } from "./identity-store.ts";
 export type { Peer } from "./peer.ts";
-export { type PeerRule, parsePeerPattern } from "./peer-rule.ts";
+export { compilePeerRule, type PeerRule, parsePeerPattern } from "./peer-rule.ts";
 export { type AllowOptions, GUARDED_TLS_OPTIONS, type GuardedTlsOptions, guardServer } from "./server-guard.ts";
 export {
   createHttp2Server,
@@ -15,6 +16,8 @@ export {
   fastifyHttp2ServerFactory,
   fastifyServerFactory,
   type Http2RequestListener,
+  type Http2ServerOptions,
+  type HttpsServerOptions,
   type PeerCarrier,
   peerOf,
   type TlsServerOptions,

@@ -1,49 +1,72 @@
 /** Servers with mutual TLS in one call, over the libraries of Node.js and of frameworks that take a server. */
 import type { RequestListener } from "node:http";
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import { createServer as createHttps, type Server as HttpsServer } from "node:https";
-import { createServer as createTls, type TLSSocket, type Server as TlsServer } from "node:tls";
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type SecureServerOptions,
+} from "node:http2";
+import { createServer as createHttps, type Server as HttpsServer, type ServerOptions } from "node:https";
+import { createServer as createTls, type TLSSocket, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { connectionOf } from "./connection.ts";
 import type { Peer } from "./peer.ts";
 import { type AllowOptions, GUARDED_TLS_OPTIONS, guardServer } from "./server-guard.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
+/** Options of the library that are not about certificates. */
+type WithoutCertificates<O> = Omit<O, keyof TlsOptions | "allowHTTP1">;
+
+export interface HttpsServerOptions extends AllowOptions {
+  readonly server?: WithoutCertificates<ServerOptions>;
+}
+
+export interface Http2ServerOptions extends AllowOptions {
+  readonly server?: WithoutCertificates<SecureServerOptions>;
+}
+
 /** An `https.Server` whose requests come from allowed peers alone: `peerOf(request)`. */
-export function createHttpsServer(identity: ServiceIdentity, options: AllowOptions, listener?: RequestListener): HttpsServer {
-  return guardServer(createHttps({ ...GUARDED_TLS_OPTIONS, ALPNProtocols: ["http/1.1"] }, listener), identity, options);
+export function createHttpsServer(identity: ServiceIdentity, options: HttpsServerOptions, listener?: RequestListener): HttpsServer {
+  return guardServer(createHttps({ ...options.server, ...GUARDED_TLS_OPTIONS, ALPNProtocols: ["http/1.1"] }, listener), identity, options);
 }
 
 export type Http2RequestListener = (request: Http2ServerRequest, response: Http2ServerResponse) => void;
 
 /** A secure HTTP/2 server that also serves clients of HTTP/1.1. */
-export function createHttp2Server(identity: ServiceIdentity, options: AllowOptions, listener?: Http2RequestListener): Http2SecureServer {
-  return guardServer(createSecureServer({ ...GUARDED_TLS_OPTIONS, allowHTTP1: true }, listener), identity, options);
+export function createHttp2Server(
+  identity: ServiceIdentity,
+  options: Http2ServerOptions,
+  listener?: Http2RequestListener,
+): Http2SecureServer {
+  return guardServer(createSecureServer({ ...options.server, ...GUARDED_TLS_OPTIONS, allowHTTP1: true }, listener), identity, options);
 }
 
 export interface TlsServerOptions extends AllowOptions {
   /** Protocols above TLS, the most wanted first; a client that has none of them is refused. */
   readonly alpnProtocols?: readonly string[];
+  /** A client that ends its half may still read; both halves are ended by hand then. */
+  readonly allowHalfOpen?: boolean;
 }
 
 /** A plain `tls.Server`. Its `secureConnection` listeners get verified sockets: `peerOf(socket)`. */
 export function createTlsServer(
   identity: ServiceIdentity,
-  { alpnProtocols, allow }: TlsServerOptions,
+  { alpnProtocols, allowHalfOpen = false, allow }: TlsServerOptions,
   listener?: (socket: TLSSocket) => void,
 ): TlsServer {
   const alpn = alpnProtocols === undefined ? {} : { ALPNProtocols: [...alpnProtocols] };
-  return guardServer(createTls({ ...GUARDED_TLS_OPTIONS, ...alpn }, listener), identity, { allow });
+  return guardServer(createTls({ ...GUARDED_TLS_OPTIONS, ...alpn, allowHalfOpen }, listener), identity, { allow });
 }
 
 /** For `Fastify({ serverFactory })`, HTTP/1.1. */
 export const fastifyServerFactory =
-  (identity: ServiceIdentity, options: AllowOptions): ((handler: RequestListener) => HttpsServer) =>
+  (identity: ServiceIdentity, options: HttpsServerOptions): ((handler: RequestListener) => HttpsServer) =>
   (handler) =>
     createHttpsServer(identity, options, handler);
 
 /** For `Fastify({ http2: true, serverFactory })`, HTTP/2 and HTTP/1.1. */
 export const fastifyHttp2ServerFactory =
-  (identity: ServiceIdentity, options: AllowOptions): ((handler: Http2RequestListener) => Http2SecureServer) =>
+  (identity: ServiceIdentity, options: Http2ServerOptions): ((handler: Http2RequestListener) => Http2SecureServer) =>
   (handler) =>
     createHttp2Server(identity, options, handler);
 

@@ -41,6 +41,8 @@ export interface ConnectTarget {
   /** For servers that choose by it; peers are not authorised by it. `host` unless given. */
   readonly servername?: string;
   readonly alpnProtocols?: readonly string[];
+  /** The server may end its half and still read. */
+  readonly allowHalfOpen?: boolean;
   /** Address of this machine to connect from. */
   readonly localAddress?: string;
   /** For the connection and its handshake together. */
@@ -149,6 +151,8 @@ export class ServiceIdentity {
     const { host = "localhost", port, socketPath, socket: transport, localAddress, timeoutMs = HANDSHAKE_TIMEOUT_MS } = target;
     const name = target.servername ?? host;
     const where = socketPath ?? (port === undefined ? name : `${host}:${port}`);
+    // Documented, and missing in the types.
+    const halfOpen: object = { allowHalfOpen: target.allowHalfOpen ?? false };
     const socket = connect({
       secureContext: this.#contexts.contextOf(svid),
       // The validator of Vigil decides, as soon as the handshake ends.
@@ -158,6 +162,7 @@ export class ServiceIdentity {
       ALPNProtocols: [...(target.alpnProtocols ?? [])],
       ...(transport === undefined ? {} : { socket: transport }),
       ...(socketPath === undefined ? { host, ...(port === undefined ? {} : { port }) } : { path: socketPath }),
+      ...halfOpen,
       ...(localAddress === undefined ? {} : { localAddress }),
     });
     return new Promise((resolve, reject) => {
