@@ -4,6 +4,7 @@
  * Nothing is loaded before the first call. A pointer that is given to the kernel always comes from a buffer that stays referenced while
  * the kernel works with it; that the kernel stays inside the buffer is checked by the caller, who knows the call.
  */
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as Koffi from "koffi";
 import { VigilError } from "../lib/error.ts";
@@ -60,6 +61,7 @@ export function load(platform: string, machine: string): Native {
     });
   try {
     const koffi: typeof Koffi = require("koffi");
+    keepLoaded(koffi);
     // Every register of a system call is a 64-bit word, so one prototype serves all of them.
     const call = koffi.load(null).func("syscall", "long", ["long", "long", "long", "long", "long", "long", "long"]);
     return {
@@ -76,6 +78,19 @@ export function load(platform: string, machine: string): Native {
       cause,
     });
   }
+}
+
+const RTLD_NOW = 2;
+const RTLD_NODELETE = 0x1000;
+
+/**
+ * A worker thread that ends closes its addons; what libuv calls back afterwards (the close of a watched descriptor) would then be gone, and the
+ * process with it. So the addon stays.
+ */
+function keepLoaded(koffi: typeof Koffi): void {
+  const [, path] = /\s(\/\S.*koffi\.node)$/m.exec(readFileSync("/proc/self/maps", "utf8")) ?? [];
+  if (path === undefined) throw new TypeError("expected the addon of koffi in the memory map");
+  koffi.load(null).func("dlopen", "void *", ["str", "int"])(path, RTLD_NOW | RTLD_NODELETE);
 }
 
 /** The address of a buffer, to be written into a structure that the kernel reads. The caller keeps the buffer referenced until then. */
