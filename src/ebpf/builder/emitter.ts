@@ -161,7 +161,8 @@ export class Emitter {
     expression.guard?.();
     const { width, base, isBigEndian, isSigned } = expression;
     const [from, offset] = this.#address(base, expression.offset, target, spare);
-    this.emit(form.commented(expression.comment ?? "", form.load(width, target, from, offset)));
+    const loaded = form.load(width, target, from, offset);
+    this.emit(expression.comment === undefined ? loaded : form.commented(expression.comment, loaded));
     if (isBigEndian && width > 1) this.emit(form.endian("big", target, width === 2 ? 16 : width === 4 ? 32 : 64));
     if (isSigned && width < 8) this.#extend(target, width === 1 ? 8 : width === 2 ? 16 : 32);
   }
