@@ -9,6 +9,7 @@ export type EbpfErrorCode =
   | "EBPF_JUMP"
   | "EBPF_RECORD"
   | "EBPF_RETURN"
+  | "EBPF_RUN"
   | "EBPF_STACK"
   | "EBPF_UNINITIALISED";
 

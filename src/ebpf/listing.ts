@@ -179,5 +179,5 @@ export function listing(instructions: readonly Instruction[], options: ListingOp
     const text = `${String(starts[index]).padStart(6)}: ${instructionText(instruction)}`;
     lines.push(instruction.comment === undefined || instruction.comment === "" ? text : `${text.padEnd(48)} ; ${instruction.comment}`);
   }
-  return `${lines.join("\n")}\n`;
+  return lines.map((line) => `${line}\n`).join("");
 }

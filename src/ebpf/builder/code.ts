@@ -46,6 +46,11 @@ export class Variable extends Scalar {
   }
 }
 
+/** A context with the start and the end of a packet. */
+export interface PacketContext {
+  get(field: "data" | "data_end"): Scalar;
+}
+
 /** Ends a loop, or its current round. */
 export interface Loop {
   break(): void;
@@ -602,7 +607,7 @@ export class Code implements Statements {
    * An offset that is computed must have been masked to at most 16 bits.
    */
   packet<T>(
-    context: Memory<{ readonly data: number; readonly data_end: number }>,
+    context: PacketContext,
     layout: Layout<T>,
     then: (packet: Memory<T>) => void,
     otherwise?: () => void,
