@@ -3,6 +3,7 @@
  * Everything is strict: canonical base64url, JSON without duplicate names, one allow-list of algorithms.
  */
 import { type KeyObject, sign, verify } from "node:crypto";
+import { readDer } from "../lib/der-reader.ts";
 import { encodeJson, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
@@ -131,15 +132,41 @@ export interface TokenSigner {
   readonly privateKey: KeyObject;
 }
 
+/** What signs tokens with a key that is elsewhere: `sign` gives ECDSA signatures as DER, RSA ones as PKCS#1 v1.5. */
+export interface RemoteTokenSigner {
+  readonly keyId: string;
+  readonly algorithm: "ES256" | "ES384" | "RS256";
+  readonly sign: (data: Uint8Array) => Promise<Uint8Array>;
+}
+
 /** The token. Throws a TypeError when the key does not fit the algorithm. */
 export function signCompactJws(type: string, claims: JsonObject, signer: TokenSigner): string {
-  const { keyId, algorithm, privateKey } = signer;
+  const { algorithm, privateKey } = signer;
   if (!isFitting(privateKey, algorithm)) throw new TypeError(`expected a private key that fits ${algorithm}`);
-  if (keyId === "") throw new TypeError("expected a `keyId`");
   const { hash, options } = algorithmOf(algorithm);
-  const encode = (part: JsonObject): string => Buffer.from(encodeJson(part)).toString("base64url");
-  const input = `${encode({ alg: algorithm, kid: keyId, typ: type })}.${encode(claims)}`;
+  const input = signingInput(type, claims, signer);
   return `${input}.${sign(hash, Buffer.from(input, "ascii"), { ...options, key: privateKey }).toString("base64url")}`;
+}
+
+/** As `signCompactJws`, by a key service. Rejects as `sign` does. */
+export async function signCompactJwsRemotely(type: string, claims: JsonObject, signer: RemoteTokenSigner): Promise<string> {
+  const input = signingInput(type, claims, signer);
+  const signature = await signer.sign(Buffer.from(input, "ascii"));
+  const bytes = signer.algorithm === "RS256" ? signature : plainSignature(signature, signer.algorithm === "ES256" ? 32 : 48);
+  return `${input}.${Buffer.from(bytes).toString("base64url")}`;
+}
+
+function signingInput(type: string, claims: JsonObject, { keyId, algorithm }: Pick<TokenSigner, "keyId" | "algorithm">): string {
+  if (keyId === "") throw new TypeError("expected a `keyId`");
+  const encode = (part: JsonObject): string => Buffer.from(encodeJson(part)).toString("base64url");
+  return `${encode({ alg: algorithm, kid: keyId, typ: type })}.${encode(claims)}`;
+}
+
+/** The two numbers of an ECDSA signature side by side (RFC 7518 §3.4), from DER. */
+function plainSignature(der: Uint8Array, coordinateBytes: number): Uint8Array {
+  const numbers = readDer(der, (reader) => reader.sequence((pair) => [pair.integer(), pair.integer()]));
+  if (!numbers.ok) throw new TypeError(`expected an ECDSA signature in DER: ${numbers.error.message}`);
+  return Buffer.concat(numbers.value.map((number) => Buffer.from(number.toString(16).padStart(coordinateBytes * 2, "0"), "hex")));
 }
 
 function algorithmOf(algorithm: TokenAlgorithm): NonNullable<ReturnType<typeof TOKEN_ALGORITHMS.get>> {

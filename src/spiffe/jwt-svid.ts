@@ -6,8 +6,10 @@ import {
   type CompactJws,
   checkTimes,
   parseCompactJws,
+  type RemoteTokenSigner,
   signatureProblem,
   signCompactJws,
+  signCompactJwsRemotely,
   subjectOf,
   type TokenClock,
   type TokenSigner,
@@ -92,12 +94,17 @@ export interface JwtSvidContent {
 }
 
 /** A JWT-SVID. Throws a RangeError on a content that no validator would accept: it comes from Vigil, not from strangers. */
-export function signJwtSvid(content: JwtSvidContent, signer: TokenSigner): string {
-  const { id, audience, issuedAtMs, expiresAtMs, claims } = content;
+export const signJwtSvid = (content: JwtSvidContent, signer: TokenSigner): string => signCompactJws("JWT", jwtClaims(content), signer);
+
+/** As `signJwtSvid`, by a key that is elsewhere. */
+export const signJwtSvidRemotely = async (content: JwtSvidContent, signer: RemoteTokenSigner): Promise<string> =>
+  signCompactJwsRemotely("JWT", jwtClaims(content), signer);
+
+function jwtClaims({ id, audience, issuedAtMs, expiresAtMs, claims }: JwtSvidContent): JsonObject {
   if (audience.length === 0 || audience.includes("")) throw new RangeError("expected one audience or more");
   if (!(expiresAtMs > issuedAtMs)) throw new RangeError("expected `expiresAtMs` after `issuedAtMs`");
   const [first = ""] = audience;
   const aud = audience.length === 1 ? first : audience;
   const times = { iat: Math.floor(issuedAtMs / 1000), exp: Math.floor(expiresAtMs / 1000) };
-  return signCompactJws("JWT", { ...claims, sub: id, aud, ...times }, signer);
+  return { ...claims, sub: id, aud, ...times };
 }

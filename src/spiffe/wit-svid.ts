@@ -10,8 +10,10 @@ import {
   type CompactJws,
   checkTimes,
   parseCompactJws,
+  type RemoteTokenSigner,
   signatureProblem,
   signCompactJws,
+  signCompactJwsRemotely,
   subjectOf,
   type TokenClock,
   type TokenSigner,
@@ -93,13 +95,18 @@ export interface WitSvidContent {
 }
 
 /** A WIT-SVID. Throws a RangeError or TypeError on a content that no validator would accept. */
-export function signWitSvid(content: WitSvidContent, signer: TokenSigner): string {
-  const { id, confirmation, issuedAtMs, expiresAtMs, tokenId } = content;
+export const signWitSvid = (content: WitSvidContent, signer: TokenSigner): string => signCompactJws("wit+jwt", witClaims(content), signer);
+
+/** As `signWitSvid`, by a key that is elsewhere. */
+export const signWitSvidRemotely = async (content: WitSvidContent, signer: RemoteTokenSigner): Promise<string> =>
+  signCompactJwsRemotely("wit+jwt", witClaims(content), signer);
+
+function witClaims({ id, confirmation, issuedAtMs, expiresAtMs, tokenId }: WitSvidContent): JsonObject {
   if (!(expiresAtMs > issuedAtMs)) throw new RangeError("expected `expiresAtMs` after `issuedAtMs`");
   if (confirmation.publicKey.type !== "public") throw new TypeError("expected a public key in `confirmation`");
   if (!isFitting(confirmation.publicKey, confirmation.algorithm))
     throw new TypeError("expected a `confirmation` whose key fits its algorithm");
   const cnf = { jwk: { ...jwkOf(confirmation.publicKey), alg: confirmation.algorithm } };
   const times = { iat: Math.floor(issuedAtMs / 1000), exp: Math.floor(expiresAtMs / 1000) };
-  return signCompactJws("wit+jwt", { cnf, ...times, ...(tokenId === undefined ? {} : { jti: tokenId }), sub: id }, signer);
+  return { cnf, ...times, ...(tokenId === undefined ? {} : { jti: tokenId }), sub: id };
 }

@@ -2,13 +2,12 @@
  * The authorities of a trust domain: made, activated, replaced, tainted, revoked. Every change is in the journal before it is in force.
  * INVARIANT: nothing is signed by a key whose record is not on the disk.
  */
-import type { KeyObject } from "node:crypto";
 import type { CertificateIssuer } from "../../lib/certificate.ts";
 import { messageOf, type VigilError } from "../../lib/error.ts";
 import type { KeyType } from "../../resource/trust-domain.ts";
 import type { TrustBundle } from "../../spiffe/bundle.ts";
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
-import type { TokenAlgorithm } from "../../spiffe/token-key.ts";
+import type { RemoteTokenSigner } from "../../spiffe/compact-jws.ts";
 import { authorityBundle, issuerOf } from "./authority-bundle.ts";
 import { type AuthorityErrorCode, authorityError } from "./authority-error.ts";
 import { AUTHORITY_KINDS, type AuthorityKind, type AuthorityRecord } from "./authority-record.ts";
@@ -58,7 +57,7 @@ export interface CertificateSigner extends ActiveSigner {
 }
 
 export interface JwsSigner extends ActiveSigner {
-  readonly algorithm: TokenAlgorithm;
+  readonly algorithm: RemoteTokenSigner["algorithm"];
 }
 
 interface Signers {
@@ -399,6 +398,3 @@ function prune(state: JournalState): JournalState {
   );
   return forgotten.size === 0 ? state : { ...state, authorities: state.authorities.filter((record) => !forgotten.has(record)) };
 }
-
-/** A token key as node:crypto has it, when it is in this process. */
-export const privateKeyOf = ({ key }: ActiveSigner): KeyObject | undefined => key.privateKey;

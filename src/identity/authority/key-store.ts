@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sig
 import { promisify } from "node:util";
 import { type SignatureScheme, signatureScheme } from "../../lib/certificate.ts";
 import type { KeyType } from "../../resource/trust-domain.ts";
-import type { TokenAlgorithm } from "../../spiffe/token-key.ts";
+import type { RemoteTokenSigner } from "../../spiffe/compact-jws.ts";
 
 /**
  * One private key. A key that is in this process signs at once (`privateKey`), which is what makes issuing fast; a key in a service
@@ -67,7 +67,7 @@ export function keyTypeOf(key: KeyObject): KeyType | undefined {
 }
 
 /** How tokens are signed with a key. */
-export function tokenAlgorithmOf(keyType: KeyType): TokenAlgorithm {
+export function tokenAlgorithmOf(keyType: KeyType): RemoteTokenSigner["algorithm"] {
   if (keyType === "ec-p256") return "ES256";
   return keyType === "ec-p384" ? "ES384" : "RS256";
 }

@@ -1,0 +1,252 @@
+/** Issues SVIDs: refuses what is denied or against the rules, and tells of every SVID and every refusal. */
+import type { KeyObject } from "node:crypto";
+import { sign } from "node:crypto";
+import { EMPTY_NAME, encodeSigned, encodeToBeSigned, type SubjectName } from "../../lib/certificate.ts";
+import { VigilError } from "../../lib/error.ts";
+import { err, ok, type Result } from "../../lib/result.ts";
+import { signJwtSvid, signJwtSvidRemotely } from "../../spiffe/jwt-svid.ts";
+import { isFitting, isTokenAlgorithm } from "../../spiffe/token-key.ts";
+import { signWitSvid, signWitSvidRemotely } from "../../spiffe/wit-svid.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
+import type { AuthorityErrorCode } from "./authority-error.ts";
+import type { AuthoritySet, CertificateSigner, JwsSigner } from "./authority-set.ts";
+import { readSubjectKey, type SubjectKeyErrorCode } from "./certification-request.ts";
+import type { Denials } from "./denials.ts";
+import type { IdentityPolicy, RuleRefusal, WorkloadFacts } from "./identity-policy.ts";
+import { BACKDATE_MS } from "./make-authority.ts";
+import { SerialSource, serialText } from "./serial.ts";
+
+/** Why an SVID is refused. Each is a row in ERRORS.md. */
+export type IssuanceErrorCode = "IDENTITY_DENIED" | "IDENTITY_RULE" | "IDENTITY_AUDIENCE" | "IDENTITY_ALGORITHM" | "IDENTITY_UNKNOWN_ENTRY";
+export type Refusal = VigilError<IssuanceErrorCode | SubjectKeyErrorCode | AuthorityErrorCode>;
+
+export interface IssuedX509Svid {
+  readonly spiffeId: SpiffeId;
+  /** Leaf first, DER; without what is in the bundle. */
+  readonly certificates: readonly Uint8Array[];
+  readonly serial: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** When to renew, without jitter. */
+  readonly renewAtMs: number;
+  readonly authorityId: string;
+  readonly hint: string;
+}
+
+export interface IssuedToken {
+  readonly spiffeId: SpiffeId;
+  readonly token: string;
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly authorityId: string;
+  readonly hint: string;
+}
+
+/** Who asks: an agent, or somebody who administers the authority. */
+export interface Requester {
+  /** A SPIFFE ID, or `uid:1000`. */
+  readonly name: string;
+  /** Empty when it is no agent. */
+  readonly agentId: string;
+}
+
+/** One SVID, or why there is none, for the audit. */
+export interface IssuanceNews {
+  readonly kind: "x509" | "jwt" | "wit";
+  readonly requester: Requester;
+  readonly spiffeId: string;
+  readonly refusal: Refusal | undefined;
+  /** The rule that refused. */
+  readonly rule: RuleRefusal | undefined;
+  /** Of the SVID, for people: `serial 4f…, until 2026-…`; empty for a refusal. */
+  readonly what: string;
+  readonly authorityId: string;
+}
+
+export interface IssuerOptions {
+  readonly authorities: AuthoritySet;
+  readonly nowMs: () => number;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly onIssuance: (news: IssuanceNews) => void;
+}
+
+export interface IssuerRules {
+  readonly policy: IdentityPolicy;
+  readonly denials: Denials;
+}
+
+const MAX_AUDIENCES = 32;
+const MAX_AUDIENCE_CHARACTERS = 1024;
+const USAGES = ["serverAuth", "clientAuth"] as const;
+
+export class SvidIssuer {
+  readonly #options: IssuerOptions;
+  readonly #serials: SerialSource;
+  /** Replaced as a whole by the authority. */
+  rules: IssuerRules;
+
+  constructor(options: IssuerOptions, rules: IssuerRules) {
+    this.#options = options;
+    this.#serials = new SerialSource(options.random);
+    this.rules = rules;
+  }
+
+  /** An X.509-SVID for a public key (SubjectPublicKeyInfo, DER; UNTRUSTED). At once when the authority's key is in this process. */
+  x509(
+    workload: WorkloadFacts,
+    publicKeyInfo: Uint8Array,
+    requester: Requester,
+  ): Result<IssuedX509Svid, Refusal> | Promise<Result<IssuedX509Svid, Refusal>> {
+    const refusal = this.#refusalOf(workload, { kind: "x509", ttlMs: workload.x509TtlMs, audience: [] }, requester);
+    if (refusal !== undefined) return err(refusal);
+    const key = readSubjectKey(publicKeyInfo);
+    if (!key.ok) return this.#refuse("x509", workload, requester, key.error);
+    const signer = this.#signer("x509", workload, requester, () => this.#options.authorities.certificateSigner());
+    if (!signer.ok) return signer;
+    const { svid, toBeSigned } = this.#prepare(workload, publicKeyInfo, signer.value);
+    const finish = (signature: Uint8Array): Result<IssuedX509Svid, Refusal> => {
+      const leaf = encodeSigned(toBeSigned, signer.value.key.scheme, signature);
+      const issued = { ...svid, certificates: [leaf, ...signer.value.chain] };
+      this.#tell("x509", workload, requester, `serial ${svid.serial}, until ${new Date(svid.notAfterMs).toISOString()}`, svid.authorityId);
+      return ok(issued);
+    };
+    const { privateKey, scheme } = signer.value.key;
+    return privateKey === undefined ? signer.value.key.sign(toBeSigned).then(finish) : finish(sign(scheme.hash, toBeSigned, privateKey));
+  }
+
+  #prepare(
+    workload: WorkloadFacts,
+    publicKeyInfo: Uint8Array,
+    { record, issuer }: CertificateSigner,
+  ): { readonly svid: Omit<IssuedX509Svid, "certificates">; readonly toBeSigned: Uint8Array } {
+    const nowMs = this.#options.nowMs();
+    const notBeforeMs = wholeSeconds(nowMs - BACKDATE_MS);
+    const notAfterMs = wholeSeconds(Math.min(nowMs + workload.x509TtlMs, record.notAfterMs));
+    const serial = this.#serials.next();
+    const names: readonly SubjectName[] = [
+      { kind: "uri", value: workload.spiffeId },
+      ...workload.dnsNames.map((value): SubjectName => ({ kind: "dns", value })),
+      ...workload.ipAddresses.map((value): SubjectName => ({ kind: "ip", value })),
+    ];
+    const toBeSigned = encodeToBeSigned({
+      profile: { kind: "leaf", names, usages: USAGES },
+      subject: EMPTY_NAME,
+      ...{ publicKeyInfo, serial, notBeforeMs, notAfterMs, issuer },
+    });
+    const renewAtMs = nowMs + Math.min(workload.rotateAfterMs, Math.max(workload.rotateAfterMs / workload.x509TtlMs, 1 / 2) * (notAfterMs - nowMs));
+    const { spiffeId, hint } = workload;
+    return { toBeSigned, svid: { spiffeId, hint, serial: serialText(serial), notBeforeMs, notAfterMs, renewAtMs, authorityId: record.id } };
+  }
+
+  /** A JWT-SVID for some audiences. UNTRUSTED audiences. */
+  async jwt(workload: WorkloadFacts, audience: readonly string[], requester: Requester): Promise<Result<IssuedToken, Refusal>> {
+    if (audience.length === 0 || audience.length > MAX_AUDIENCES || audience.some((name) => name === "" || name.length > MAX_AUDIENCE_CHARACTERS)) {
+      const message = `expected 1 to ${MAX_AUDIENCES} audiences of 1 to ${MAX_AUDIENCE_CHARACTERS} characters`;
+      return this.#refuse("jwt", workload, requester, new VigilError<IssuanceErrorCode>("IDENTITY_AUDIENCE", message));
+    }
+    const refusal = this.#refusalOf(workload, { kind: "jwt", ttlMs: workload.jwtTtlMs, audience }, requester);
+    if (refusal !== undefined) return err(refusal);
+    const signer = this.#signer("jwt", workload, requester, () => this.#options.authorities.tokenSigner("jwt"));
+    if (!signer.ok) return signer;
+    const content = { id: workload.spiffeId, audience, ...this.#times(workload.jwtTtlMs, signer.value) };
+    const { local, remote } = signersOf(signer.value);
+    const token = local === undefined ? await signJwtSvidRemotely(content, remote) : signJwtSvid(content, local);
+    return this.#token("jwt", workload, requester, { token, ...content }, signer.value);
+  }
+
+  /** A WIT-SVID bound to a public key (SubjectPublicKeyInfo, DER) that signs with `algorithm`. UNTRUSTED both. */
+  async wit(
+    workload: WorkloadFacts,
+    proof: { readonly publicKeyInfo: Uint8Array; readonly algorithm: string },
+    requester: Requester,
+  ): Promise<Result<IssuedToken, Refusal>> {
+    const refusal = this.#refusalOf(workload, { kind: "wit", ttlMs: workload.x509TtlMs, audience: [] }, requester);
+    if (refusal !== undefined) return err(refusal);
+    const key = readSubjectKey(proof.publicKeyInfo);
+    if (!key.ok) return this.#refuse("wit", workload, requester, key.error);
+    const { algorithm } = proof;
+    if (!isTokenAlgorithm(algorithm) || !isFitting(key.value, algorithm)) {
+      const message = `the algorithm \`${algorithm.slice(0, 16)}\` does not fit the key`;
+      return this.#refuse("wit", workload, requester, new VigilError<IssuanceErrorCode>("IDENTITY_ALGORITHM", message));
+    }
+    const signer = this.#signer("wit", workload, requester, () => this.#options.authorities.tokenSigner("wit"));
+    if (!signer.ok) return signer;
+    const tokenId = Buffer.from(this.#options.random(16)).toString("hex");
+    const times = this.#times(workload.x509TtlMs, signer.value);
+    const content = { id: workload.spiffeId, confirmation: { publicKey: key.value, algorithm }, tokenId, ...times };
+    const { local, remote } = signersOf(signer.value);
+    const token = local === undefined ? await signWitSvidRemotely(content, remote) : signWitSvid(content, local);
+    return this.#token("wit", workload, requester, { token, ...times }, signer.value);
+  }
+
+  #times(ttlMs: number, { record }: JwsSigner): { readonly issuedAtMs: number; readonly expiresAtMs: number } {
+    const nowMs = this.#options.nowMs();
+    // A token of less than a second would have no life at all.
+    return { issuedAtMs: wholeSeconds(nowMs), expiresAtMs: Math.max(wholeSeconds(Math.min(nowMs + ttlMs, record.notAfterMs)), wholeSeconds(nowMs) + 1000) };
+  }
+
+  #token(
+    kind: "jwt" | "wit",
+    workload: WorkloadFacts,
+    requester: Requester,
+    { token, issuedAtMs, expiresAtMs }: Pick<IssuedToken, "token" | "issuedAtMs" | "expiresAtMs">,
+    { record }: JwsSigner,
+  ): Result<IssuedToken, Refusal> {
+    this.#tell(kind, workload, requester, `until ${new Date(expiresAtMs).toISOString()}`, record.id);
+    return ok({ spiffeId: workload.spiffeId, hint: workload.hint, token, issuedAtMs, expiresAtMs, authorityId: record.id });
+  }
+
+  #refusalOf(
+    workload: WorkloadFacts,
+    request: { readonly kind: "x509" | "jwt" | "wit"; readonly ttlMs: number; readonly audience: readonly string[] },
+    requester: Requester,
+  ): Refusal | undefined {
+    const { denials, policy } = this.rules;
+    const denied = [workload.spiffeId, requester.agentId].find((id) => denials.spiffeIds.has(id));
+    if (denied !== undefined) {
+      const refusal = new VigilError<IssuanceErrorCode>("IDENTITY_DENIED", `the identity \`${denied}\` is denied`, {
+        hint: "`vigil identity revoke --undo` ends it, or the `denied` of the TrustDomain resource",
+      });
+      return this.#note(request.kind, workload, requester, refusal);
+    }
+    if (!policy.hasIssuanceRules) return undefined;
+    const rule = policy.refuseIssuance({ workload, ...request, agentId: requester.agentId });
+    if (rule === undefined) return undefined;
+    const refusal = new VigilError<IssuanceErrorCode>("IDENTITY_RULE", `the rule \`${rule.rule}\` refuses: ${rule.message}`);
+    return this.#note(request.kind, workload, requester, refusal, rule);
+  }
+
+  #signer<S>(kind: IssuanceNews["kind"], workload: WorkloadFacts, requester: Requester, get: () => S): Result<S, Refusal> {
+    try {
+      return ok(get());
+    } catch (thrown) {
+      if (!(thrown instanceof VigilError)) throw thrown;
+      // The only code that `get` throws.
+      return err(this.#note(kind, workload, requester, thrown as Refusal));
+    }
+  }
+
+  #refuse(kind: IssuanceNews["kind"], workload: WorkloadFacts, requester: Requester, refusal: Refusal): Result<never, Refusal> {
+    return err(this.#note(kind, workload, requester, refusal));
+  }
+
+  #note(kind: IssuanceNews["kind"], { spiffeId }: WorkloadFacts, requester: Requester, refusal: Refusal, rule?: RuleRefusal): Refusal {
+    this.#options.onIssuance({ kind, requester, spiffeId, refusal, rule, what: "", authorityId: "" });
+    return refusal;
+  }
+
+  #tell(kind: IssuanceNews["kind"], { spiffeId }: WorkloadFacts, requester: Requester, what: string, authorityId: string): void {
+    this.#options.onIssuance({ kind, requester, spiffeId, refusal: undefined, rule: undefined, what, authorityId });
+  }
+}
+
+const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
+
+function signersOf({ record, key, algorithm }: JwsSigner): {
+  readonly local: { readonly keyId: string; readonly algorithm: JwsSigner["algorithm"]; readonly privateKey: KeyObject } | undefined;
+  readonly remote: { readonly keyId: string; readonly algorithm: JwsSigner["algorithm"]; readonly sign: JwsSigner["key"]["sign"] };
+} {
+  const { privateKey, sign: signWith } = key;
+  const common = { keyId: record.id, algorithm };
+  return { local: privateKey && { ...common, privateKey }, remote: { ...common, sign: signWith } };
+}
