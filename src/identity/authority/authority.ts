@@ -64,6 +64,8 @@ export class Authority {
   readonly #issuer: SvidIssuer;
   readonly #listeners = new Set<() => void>();
   #registrations: Registrations;
+  /** What `#shared.entries` was made from. */
+  #source: { readonly registrations: Registrations; readonly renewals: ReadonlyMap<string, number> } | undefined;
   #shared: Shared = { revision: 0n, entries: new Map(), documents: new Map(), taintedIds: [], denials: NO_DENIALS };
 
   constructor(options: AuthorityOptions) {
@@ -138,6 +140,8 @@ export class Authority {
   /** Entries as agents are told them; one that did not change is the same object as before, and so is the map when none did. */
   #entries(before: ReadonlyMap<string, Entry>): ReadonlyMap<string, Entry> {
     const { renewals } = this.#options.journal.state;
+    if (this.#source?.registrations === this.#registrations && this.#source.renewals === renewals) return before;
+    this.#source = { registrations: this.#registrations, renewals };
     const forAllMs = renewals.get(ALL_IDENTITIES) ?? 0;
     const entries = new Map<string, Entry>();
     let hasChanged = before.size !== this.#registrations.index.size;
