@@ -11,8 +11,8 @@ import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId } from "../../sp
 import type { BundleStore } from "../federation/bundle-store.ts";
 import type { Federation, FederationStatus } from "../federation/federation.ts";
 import {
-  type AuthorityState,
   AuthorityAdmin,
+  type AuthorityState,
   type FederateRequest,
   type FederationState,
   FederationStateSchema,
@@ -91,7 +91,9 @@ export function adminService(options: AdminServiceOptions): ServiceImplementatio
     },
     async activateAuthority({ kind, authorityId, force }, context) {
       adminOf(context);
-      return failing(async () => shown(await authority.authorities.activate(kindOf(kind), authorityId === "" ? undefined : authorityId, force)));
+      return failing(async () =>
+        shown(await authority.authorities.activate(kindOf(kind), authorityId === "" ? undefined : authorityId, force)),
+      );
     },
     async taintAuthority({ authorityId }, context) {
       adminOf(context);
@@ -105,7 +107,11 @@ export function adminService(options: AdminServiceOptions): ServiceImplementatio
       const requester = adminOf(context);
       const ids = spiffeIds.map(workloadIdOf);
       const wrong = serials.find((serial) => !SERIAL.test(serial));
-      if (wrong !== undefined) throw new GrpcError("INVALID_ARGUMENT", `\`${wrong.slice(0, 50)}\` is no serial number: lower-case hexadecimal, two digits for each octet`);
+      if (wrong !== undefined)
+        throw new GrpcError(
+          "INVALID_ARGUMENT",
+          `\`${wrong.slice(0, 50)}\` is no serial number: lower-case hexadecimal, two digits for each octet`,
+        );
       if (ids.length + serials.length === 0 || ids.length + serials.length > MAX_AT_ONCE)
         throw new GrpcError("INVALID_ARGUMENT", `expected 1 to ${MAX_AT_ONCE} identities and serials`);
       const change = { spiffeIds: ids, serials, remove, reason: reason.slice(0, MAX_REASON) };
@@ -119,7 +125,12 @@ export function adminService(options: AdminServiceOptions): ServiceImplementatio
       if (spiffeIds.length > MAX_AT_ONCE) throw new GrpcError("INVALID_ARGUMENT", `expected at most ${MAX_AT_ONCE} identities`);
       const ids = spiffeIds.map(workloadIdOf);
       const entryCount = await failing(() => authority.rotate(ids));
-      onCommand({ requester, action: "rotate", object: ids.length === 0 ? "all identities" : ids.join(", "), message: `${entryCount} entries are renewed` });
+      onCommand({
+        requester,
+        action: "rotate",
+        object: ids.length === 0 ? "all identities" : ids.join(", "),
+        message: `${entryCount} entries are renewed`,
+      });
       return { entryCount };
     },
     async listEntries({ pageToken, pageSize }, context) {
@@ -149,7 +160,12 @@ export function adminService(options: AdminServiceOptions): ServiceImplementatio
     async federate(request, context) {
       const requester = adminOf(context);
       const state = await failing(() => federate(options, request));
-      onCommand({ requester, action: request.remove ? "end federation" : "federate", object: request.trustDomain, message: request.endpointUrl });
+      onCommand({
+        requester,
+        action: request.remove ? "end federation" : "federate",
+        object: request.trustDomain,
+        message: request.endpointUrl,
+      });
       return state === undefined ? {} : { federation: state };
     },
   });
@@ -177,7 +193,8 @@ function kindOf(text: string): AuthorityKind {
 function workloadIdOf(text: string): SpiffeId {
   const id = parseSpiffeId(text);
   if (!id.ok) throw new GrpcError("INVALID_ARGUMENT", id.error.message, { cause: id.error });
-  if (pathOf(id.value) === "") throw new GrpcError("INVALID_ARGUMENT", `\`${id.value}\` is a trust domain: the ID of a workload has a path`);
+  if (pathOf(id.value) === "")
+    throw new GrpcError("INVALID_ARGUMENT", `\`${id.value}\` is a trust domain: the ID of a workload has a path`);
   return id.value;
 }
 
@@ -188,12 +205,20 @@ function mintRequestOf({ maxMintTtlMs }: AdminServiceOptions, spiffeId: string, 
   if (wantedMs !== undefined && !(wantedMs >= 1000 && wantedMs <= maxMintTtlMs))
     throw new GrpcError("INVALID_ARGUMENT", `expected a lifetime from 1 s to ${Math.floor(maxMintTtlMs / 1000)} s`);
   const wrong = dnsNames.find((name) => !LABEL.test(name));
-  if (wrong !== undefined || dnsNames.length > 64) throw new GrpcError("INVALID_ARGUMENT", `expected up to 64 DNS names in lower case${wrong === undefined ? "" : `, got \`${wrong.slice(0, 100)}\``}`);
+  if (wrong !== undefined || dnsNames.length > 64)
+    throw new GrpcError(
+      "INVALID_ARGUMENT",
+      `expected up to 64 DNS names in lower case${wrong === undefined ? "" : `, got \`${wrong.slice(0, 100)}\``}`,
+    );
   return { spiffeId: workloadIdOf(spiffeId), ttlMs: wantedMs, dnsNames };
 }
 
 /** Entries in the order of their IDs, from the one after the token. */
-function pageOf(authority: Authority, after: string, size: number): { readonly entries: ReturnType<typeof entryMessage>[]; readonly nextPageToken: string } {
+function pageOf(
+  authority: Authority,
+  after: string,
+  size: number,
+): { readonly entries: ReturnType<typeof entryMessage>[]; readonly nextPageToken: string } {
   const sorted = [...authority.shared.entries.keys()].filter((id) => id > after).sort();
   const entries: ReturnType<typeof entryMessage>[] = [];
   let bytes = 0;
@@ -201,7 +226,8 @@ function pageOf(authority: Authority, after: string, size: number): { readonly e
     const entry = authority.shared.entries.get(id);
     if (entry === undefined) continue;
     bytes += JSON.stringify(entry).length;
-    if (entries.length >= size || (bytes > MAX_PAGE_BYTES && entries.length > 0)) return { entries, nextPageToken: entries.at(-1)?.id ?? "" };
+    if (entries.length >= size || (bytes > MAX_PAGE_BYTES && entries.length > 0))
+      return { entries, nextPageToken: entries.at(-1)?.id ?? "" };
     entries.push(entryMessage(entry));
   }
   return { entries, nextPageToken: "" };
@@ -227,7 +253,8 @@ async function federate(options: AdminServiceOptions, request: FederateRequest):
   if (domain.value === authority.trustDomain) throw new GrpcError("INVALID_ARGUMENT", "a trust domain does not federate with itself");
   if (federation.status().some(({ endpoint, origin }) => endpoint.trustDomain === domain.value && origin === "resource"))
     throw new GrpcError("FAILED_PRECONDITION", `the TrustDomain resource says how \`${domain.value}\` is trusted: change it there`);
-  const without = (relations: readonly CommandedRelation[]): readonly CommandedRelation[] => relations.filter((known) => known.trustDomain !== domain.value);
+  const without = (relations: readonly CommandedRelation[]): readonly CommandedRelation[] =>
+    relations.filter((known) => known.trustDomain !== domain.value);
   if (request.remove) {
     await authority.journal.update((state) => ({ ...state, relations: without(state.relations) }));
     onRelations();
@@ -245,7 +272,8 @@ async function federate(options: AdminServiceOptions, request: FederateRequest):
   const relation: CommandedRelation = { trustDomain: domain.value, url: endpoint.value.url, profile: endpoint.value.profile, serverId };
   await authority.journal.update((state) => {
     const relations = [...without(state.relations), relation];
-    if (relations.length > MAX_RELATIONS) throw authorityError("AUTHORITY_LIMIT", `more than ${MAX_RELATIONS} trust domains would be trusted by command`);
+    if (relations.length > MAX_RELATIONS)
+      throw authorityError("AUTHORITY_LIMIT", `more than ${MAX_RELATIONS} trust domains would be trusted by command`);
     return { ...state, relations };
   });
   onRelations();

@@ -89,7 +89,13 @@ export const authorityStateMessage = (record: AuthorityRecord, siblings: readonl
     notBeforeMs: BigInt(record.notBeforeMs),
     notAfterMs: BigInt(record.notAfterMs),
     sinceMs: BigInt(record.sinceMs),
-    untilMs: BigInt(Math.floor(phaseEndMs(record, siblings.filter(({ kind }) => kind === record.kind)) ?? 0)),
+    untilMs: BigInt(
+      Math.floor(
+        phaseEndMs(
+          record,
+          siblings.filter(({ kind }) => kind === record.kind),
+        ) ?? 0,
+      ),
+    ),
     upstream: record.certificate?.upstream?.name ?? "",
   });
-

@@ -6,12 +6,13 @@ import { implementService, type ServiceImplementation } from "../../grpc/service
 import { GRPC_STATUS, type GrpcFailure } from "../../grpc/status.ts";
 import type { VigilError } from "../../lib/error.ts";
 import type { Result } from "../../lib/result.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import {
-  Authority as AuthorityDescription,
   type AgentEvidence,
   type AttestAgentRequest,
   type AttestAgentResponse,
   AttestAgentResponseSchema,
+  Authority as AuthorityDescription,
   type X509SvidRequest,
   type X509SvidResult,
   X509SvidResultSchema,
@@ -23,7 +24,6 @@ import { type Caller, CallerIdentification } from "./caller.ts";
 import type { ConnectedAgents } from "./connected-agents.ts";
 import { attestNode, type NodeEvidence } from "./node-attestation.ts";
 import type { IssuedToken, IssuedX509Svid, Refusal, Requester } from "./svid-issuer.ts";
-import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { syncStream } from "./sync-stream.ts";
 
 export interface AuthorityServiceOptions {
@@ -78,7 +78,9 @@ export function authorityService({ authority, nowMs, random, connected, onAttest
       } else agentId = attested.agentId;
       const svid = unwrap(await authority.signAgent(agentId, evidence.publicKey));
       onAttestation(agentId, undefined);
-      yield create(AttestAgentResponseSchema, { step: { case: "result", value: { svid: svidMessage(svid), bundles: bundlesMessage(authority) } } });
+      yield create(AttestAgentResponseSchema, {
+        step: { case: "result", value: { svid: svidMessage(svid), bundles: bundlesMessage(authority) } },
+      });
     },
 
     async renewAgentSvid({ publicKey }, context) {
@@ -102,7 +104,8 @@ export function authorityService({ authority, nowMs, random, connected, onAttest
     },
 
     async signX509Svids({ requests }, context) {
-      if (requests.length > MAX_BATCH) throw new GrpcError("INVALID_ARGUMENT", `expected at most ${MAX_BATCH} requests, got ${requests.length}`);
+      if (requests.length > MAX_BATCH)
+        throw new GrpcError("INVALID_ARGUMENT", `expected at most ${MAX_BATCH} requests, got ${requests.length}`);
       const requester = signerOf(context, requests.length);
       return { results: await Promise.all(requests.map((request) => signOne(authority, request, requester))) };
     },
@@ -158,13 +161,18 @@ function evidenceOf({ step }: AttestAgentRequest): { readonly evidence: NodeEvid
 async function signOne(authority: Authority, { entryId, subject }: X509SvidRequest, requester: Requester): Promise<X509SvidResult> {
   if (subject.case === undefined)
     return create(X509SvidResultSchema, {
-      result: { case: "refusal", value: { code: GRPC_STATUS.INVALID_ARGUMENT, reason: "IDENTITY_PUBLIC_KEY", message: "expected a public key or a CSR" } },
+      result: {
+        case: "refusal",
+        value: { code: GRPC_STATUS.INVALID_ARGUMENT, reason: "IDENTITY_PUBLIC_KEY", message: "expected a public key or a CSR" },
+      },
     });
   const key: SubjectKey = { kind: subject.case === "csr" ? "csr" : "public key", der: subject.value };
   const signed = await signSafely(() => authority.signX509(entryId, key, requester));
   if (signed.ok) return create(X509SvidResultSchema, { result: { case: "svid", value: svidMessage(signed.value) } });
   const { code, message } = signed.error;
-  return create(X509SvidResultSchema, { result: { case: "refusal", value: { code: GRPC_STATUS[statusOf(signed.error)], reason: code, message } } });
+  return create(X509SvidResultSchema, {
+    result: { case: "refusal", value: { code: GRPC_STATUS[statusOf(signed.error)], reason: code, message } },
+  });
 }
 
 /** A key service that fails refuses one request, not the batch. */
@@ -178,7 +186,14 @@ async function signSafely(
   }
 }
 
-export const tokenMessage = ({ spiffeId, token, issuedAtMs, expiresAtMs, hint, authorityId }: IssuedToken): {
+export const tokenMessage = ({
+  spiffeId,
+  token,
+  issuedAtMs,
+  expiresAtMs,
+  hint,
+  authorityId,
+}: IssuedToken): {
   readonly spiffeId: string;
   readonly token: string;
   readonly issuedAtMs: bigint;

@@ -3,8 +3,8 @@
  * it changes; who asks gets what is in force now.
  */
 import { createHash } from "node:crypto";
-import { encodeJson } from "../../lib/json.ts";
 import { VigilError } from "../../lib/error.ts";
+import { encodeJson } from "../../lib/json.ts";
 import { err, type Result } from "../../lib/result.ts";
 import { COMPONENT_CLASSES } from "../../resource/workload.ts";
 import { jsonOfTrustBundle, type TrustBundle } from "../../spiffe/bundle.ts";
@@ -17,7 +17,15 @@ import { type Entry, isServedBy } from "./entry.ts";
 import type { IdentityPolicy, WorkloadFacts } from "./identity-policy.ts";
 import type { Journal } from "./journal.ts";
 import type { Registrations } from "./registrations.ts";
-import { type IssuanceErrorCode, type IssuedToken, type IssuedX509Svid, type IssuerOptions, type Refusal, type Requester, SvidIssuer } from "./svid-issuer.ts";
+import {
+  type IssuanceErrorCode,
+  type IssuedToken,
+  type IssuedX509Svid,
+  type IssuerOptions,
+  type Refusal,
+  type Requester,
+  SvidIssuer,
+} from "./svid-issuer.ts";
 
 /** Bundles of other trust domains, as far as they are known. */
 export interface FederatedBundles {
@@ -148,7 +156,8 @@ export class Authority {
     for (const registered of this.#registrations.index.entries()) {
       const renewIssuedBeforeMs = Math.max(forAllMs, renewals.get(registered.spiffeId) ?? 0);
       const known = before.get(registered.id);
-      const entry = known !== undefined && isSameEntry(known, registered, renewIssuedBeforeMs) ? known : { ...registered, renewIssuedBeforeMs };
+      const entry =
+        known !== undefined && isSameEntry(known, registered, renewIssuedBeforeMs) ? known : { ...registered, renewIssuedBeforeMs };
       hasChanged ||= entry !== known;
       entries.set(entry.id, entry);
     }
@@ -232,7 +241,10 @@ export class Authority {
   }
 
   /** A token with which an agent of this name attests once. Rejects with `AUTHORITY_LIMIT`; a name that makes no SPIFFE ID is a RangeError. */
-  async createJoinToken(agentName: string, ttlMs: number): Promise<{ readonly token: string; readonly agentId: SpiffeId; readonly expiresAtMs: number }> {
+  async createJoinToken(
+    agentName: string,
+    ttlMs: number,
+  ): Promise<{ readonly token: string; readonly agentId: SpiffeId; readonly expiresAtMs: number }> {
     const agentId = this.agentIdOf(agentName);
     const nowMs = this.#options.nowMs();
     const token = Buffer.from(this.#options.random(24)).toString("base64url");

@@ -63,6 +63,11 @@ export class CallerIdentification {
     // A workload, or an agent of another trust domain: it may exchange its SVID, by attestation.
     if (trustDomainOf(id) !== this.#authority.trustDomain || !AGENT_PATH.test(pathOf(id))) return { kind: "stranger" };
     const serial = path[0]?.serial.toString(16) ?? "";
-    return { kind: "agent", requester: { name: id, agentId: id }, validUntilMs, serial: serial.padStart(serial.length + (serial.length % 2), "0") };
+    return {
+      kind: "agent",
+      requester: { name: id, agentId: id },
+      validUntilMs,
+      serial: serial.padStart(serial.length + (serial.length % 2), "0"),
+    };
   }
 }

@@ -1,6 +1,7 @@
 /** What proves nothing though it is signed and not expired: denied by call, which the journal keeps, or by the trust domain's resource. */
-import { COMPONENT_CLASSES } from "../../resource/workload.ts";
+
 import type { TrustDomainResource } from "../../resource/trust-domain.ts";
+import { COMPONENT_CLASSES } from "../../resource/workload.ts";
 import { authorityError } from "./authority-error.ts";
 import type { Denial, JournalState } from "./journal.ts";
 

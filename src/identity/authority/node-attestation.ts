@@ -33,7 +33,11 @@ export type Attested =
 const MAX_CHAIN = 8;
 const CONTEXT = "vigil node attestation v1\0";
 
-const refused = (code: NodeAttestationErrorCode, message: string, hint?: string): { readonly kind: "refused"; readonly error: VigilError<NodeAttestationErrorCode> } => ({
+const refused = (
+  code: NodeAttestationErrorCode,
+  message: string,
+  hint?: string,
+): { readonly kind: "refused"; readonly error: VigilError<NodeAttestationErrorCode> } => ({
   kind: "refused",
   error: new VigilError(code, message, hint === undefined ? {} : { hint }),
 });
@@ -56,14 +60,17 @@ export async function attestNode(
   const parsed = parseEach(evidence.chain);
   const [leaf, ...intermediates] = parsed.ok ? parsed.value : [];
   if (!parsed.ok || leaf === undefined) return refused("NODE_CERTIFICATE", parsed.ok ? "there is no certificate" : parsed.error.message);
-  const identified = evidence.kind === "svid" ? bySvid(authority, evidence.chain, nowMs) : byCertificate(authority, leaf, intermediates, nowMs);
+  const identified =
+    evidence.kind === "svid" ? bySvid(authority, evidence.chain, nowMs) : byCertificate(authority, leaf, intermediates, nowMs);
   if (!identified.ok) return { kind: "refused", error: identified.error };
   const key = publicKeyOfCertificate(leaf);
   if (key === undefined) return refused("NODE_CERTIFICATE", "the key of the certificate is of an unknown kind");
   // The new key is in what is signed: nobody can have another key certified by a signature that passes by.
   const toBeSigned = Buffer.concat([Buffer.from(CONTEXT), random(32), hash("sha256", publicKeyInfo, "buffer")]);
   const answer: Challenge["answer"] = (signature) =>
-    isSigned(toBeSigned, signature, key) ? ok(identified.value) : err(new VigilError("NODE_POSSESSION", "the node did not prove that it holds the key of its certificate"));
+    isSigned(toBeSigned, signature, key)
+      ? ok(identified.value)
+      : err(new VigilError("NODE_POSSESSION", "the node did not prove that it holds the key of its certificate"));
   return { kind: "challenge", challenge: { toBeSigned, answer } };
 }
 
@@ -78,7 +85,11 @@ function byCertificate(
   const blocks = pem === undefined ? undefined : parsePem(pem);
   const authorities = blocks?.ok ? parseEach(blocks.value.map(({ der }) => der)) : undefined;
   if (authorities === undefined || !authorities.ok)
-    return err(new VigilError("NODE_CERTIFICATE", "no authority for nodes is configured", { hint: "`nodes.x509Authorities` of the TrustDomain resource" }));
+    return err(
+      new VigilError("NODE_CERTIFICATE", "no authority for nodes is configured", {
+        hint: "`nodes.x509Authorities` of the TrustDomain resource",
+      }),
+    );
   if (leaf.isAuthority) return err(new VigilError("NODE_CERTIFICATE", "the certificate is that of an authority"));
   const path = validatePath(leaf, { authorities: authorities.value, intermediates, nowMs });
   if (!path.ok) return err(new VigilError("NODE_CERTIFICATE", path.error.message, { cause: path.error }));
@@ -91,7 +102,11 @@ function bySvid(authority: Authority, chain: readonly Uint8Array[], nowMs: numbe
   const { id } = svid.value;
   if (authority.shared.denials.spiffeIds.has(id)) return err(new VigilError("NODE_DENIED", `the identity \`${id}\` is denied`));
   if (authority.registrations.trustDomain?.nodes.spiffeIds.includes(id) !== true)
-    return err(new VigilError("NODE_CERTIFICATE", `the identity \`${id}\` is not one of an agent`, { hint: "`nodes.spiffeIds` of the TrustDomain resource" }));
+    return err(
+      new VigilError("NODE_CERTIFICATE", `the identity \`${id}\` is not one of an agent`, {
+        hint: "`nodes.spiffeIds` of the TrustDomain resource",
+      }),
+    );
   return ok(authority.agentIdOf(`svid-${hash("sha256", id, "hex").slice(0, 40)}`));
 }
 

@@ -16,7 +16,7 @@ export type RotationStep =
 const PREPARE_AFTER = 1 / 2;
 const ACTIVATE_AFTER = 2 / 3;
 /** Of a key's life, while both are published and the old one signs. */
-const OVERLAP = ACTIVATE_AFTER - PREPARE_AFTER;
+const OVERLAP = 1 / 6;
 
 const at = ({ notBeforeMs, notAfterMs }: AuthorityRecord, share: number): number => notBeforeMs + (notAfterMs - notBeforeMs) * share;
 

@@ -5,9 +5,9 @@ import { EMPTY_NAME, encodeSigned, encodeToBeSigned, type SubjectName } from "..
 import { VigilError } from "../../lib/error.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import { signJwtSvid, signJwtSvidRemotely } from "../../spiffe/jwt-svid.ts";
+import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { isFitting, isTokenAlgorithm } from "../../spiffe/token-key.ts";
 import { signWitSvid, signWitSvidRemotely } from "../../spiffe/wit-svid.ts";
-import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import type { AuthorityErrorCode } from "./authority-error.ts";
 import type { AuthoritySet, CertificateSigner, JwsSigner } from "./authority-set.ts";
 import { readSubjectKey, type SubjectKeyErrorCode } from "./certification-request.ts";
@@ -133,14 +133,19 @@ export class SvidIssuer {
       subject: EMPTY_NAME,
       ...{ publicKeyInfo, serial, notBeforeMs, notAfterMs, issuer },
     });
-    const renewAtMs = nowMs + Math.min(workload.rotateAfterMs, Math.max(workload.rotateAfterMs / workload.x509TtlMs, 1 / 2) * (notAfterMs - nowMs));
+    const renewAtMs =
+      nowMs + Math.min(workload.rotateAfterMs, Math.max(workload.rotateAfterMs / workload.x509TtlMs, 1 / 2) * (notAfterMs - nowMs));
     const { spiffeId, hint } = workload;
     return { toBeSigned, svid: { spiffeId, hint, serial: serialText(serial), notBeforeMs, notAfterMs, renewAtMs, authorityId: record.id } };
   }
 
   /** A JWT-SVID for some audiences. UNTRUSTED audiences. */
   async jwt(workload: WorkloadFacts, audience: readonly string[], requester: Requester): Promise<Result<IssuedToken, Refusal>> {
-    if (audience.length === 0 || audience.length > MAX_AUDIENCES || audience.some((name) => name === "" || name.length > MAX_AUDIENCE_CHARACTERS)) {
+    if (
+      audience.length === 0 ||
+      audience.length > MAX_AUDIENCES ||
+      audience.some((name) => name === "" || name.length > MAX_AUDIENCE_CHARACTERS)
+    ) {
       const message = `expected 1 to ${MAX_AUDIENCES} audiences of 1 to ${MAX_AUDIENCE_CHARACTERS} characters`;
       return this.#refuse("jwt", workload, requester, new VigilError<IssuanceErrorCode>("IDENTITY_AUDIENCE", message));
     }
@@ -182,7 +187,10 @@ export class SvidIssuer {
   #times(ttlMs: number, { record }: JwsSigner): { readonly issuedAtMs: number; readonly expiresAtMs: number } {
     const nowMs = this.#options.nowMs();
     // A token of less than a second would have no life at all.
-    return { issuedAtMs: wholeSeconds(nowMs), expiresAtMs: Math.max(wholeSeconds(Math.min(nowMs + ttlMs, record.notAfterMs)), wholeSeconds(nowMs) + 1000) };
+    return {
+      issuedAtMs: wholeSeconds(nowMs),
+      expiresAtMs: Math.max(wholeSeconds(Math.min(nowMs + ttlMs, record.notAfterMs)), wholeSeconds(nowMs) + 1000),
+    };
   }
 
   #token(

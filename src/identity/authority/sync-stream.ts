@@ -9,7 +9,11 @@ import { type Entry, isServedBy } from "./entry.ts";
 const MAX_PART_BYTES = 2 * 1024 * 1024;
 
 /** Ends when the signal aborts. What changes while a message waits to be sent is told once, in its last form. */
-export async function* syncStream(authority: Authority, agentId: string, signal: AbortSignal): AsyncGenerator<SyncResponse, void, undefined> {
+export async function* syncStream(
+  authority: Authority,
+  agentId: string,
+  signal: AbortSignal,
+): AsyncGenerator<SyncResponse, void, undefined> {
   let wake: () => void = () => undefined;
   const stop = authority.onChange(() => wake());
   const onAbort = (): void => wake();

@@ -51,7 +51,7 @@ export async function serveBundle(options: BundleEndpointOptions): Promise<Bundl
     keepAliveTimeout: REQUEST_TIMEOUT_MS,
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.on("request", (request, response) => answer(request, response, options));
+  server.on("request", (request, response) => send(response, answerTo(request, options)));
   // Broken handshakes and connections are their clients' business.
   server.on("tlsClientError", () => undefined);
   await listen(server, options);
@@ -68,7 +68,10 @@ export async function serveBundle(options: BundleEndpointOptions): Promise<Bundl
   };
 }
 
-const contextOf = ({ keyPem, chainPem }: EndpointCertificate): { readonly key: string; readonly cert: string } => ({ key: keyPem, cert: chainPem });
+const contextOf = ({ keyPem, chainPem }: EndpointCertificate): { readonly key: string; readonly cert: string } => ({
+  key: keyPem,
+  cert: chainPem,
+});
 
 const listen = (server: Server, { host, port }: BundleEndpointOptions): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -80,22 +83,30 @@ const listen = (server: Server, { host, port }: BundleEndpointOptions): Promise<
     });
   });
 
+interface Answer {
+  readonly status: number;
+  readonly body: JsonObject;
+  readonly maxAgeSeconds?: number | undefined;
+}
+
+const refusal = (status: number, error: string): Answer => ({ status, body: { error } });
+
 /** UNTRUSTED request. */
-function answer({ method, url = "", headers }: IncomingMessage, response: ServerResponse, options: BundleEndpointOptions): void {
+function answerTo({ method, url = "", headers }: IncomingMessage, options: BundleEndpointOptions): Answer {
   const path = url.split("?", 1)[0];
-  if (method !== "GET" && method !== "HEAD") return send(response, 405, { error: "only GET is answered" });
+  if (method !== "GET" && method !== "HEAD") return refusal(405, "only GET is answered");
   if (path === "/") {
     const bundle = options.bundle();
-    return send(response, 200, jsonOfTrustBundle(bundle), bundle.refreshHintSeconds);
+    return { status: 200, body: jsonOfTrustBundle(bundle), maxAgeSeconds: bundle.refreshHintSeconds };
   }
   const host = hostOf(headers.host);
   const isDiscovery = path === "/.well-known/openid-configuration" || path === "/keys";
-  if (!isDiscovery || options.oidcHosts.length === 0) return send(response, 404, { error: "there is nothing here" });
+  if (!isDiscovery || options.oidcHosts.length === 0) return refusal(404, "there is nothing here");
   // The document would name whatever host a client made up.
-  if (!options.oidcHosts.includes(host.name)) return send(response, 400, { error: "the host is not one of this server" });
+  if (!options.oidcHosts.includes(host.name)) return refusal(400, "the host is not one of this server");
   const issuer = options.issuer ?? `https://${host.text}`;
-  const document = path === "/keys" ? signingKeys(options.bundle()) : discovery(issuer, options.bundle());
-  return send(response, 200, document, OIDC_MAX_AGE_SECONDS);
+  const body = path === "/keys" ? signingKeys(options.bundle()) : discovery(issuer, options.bundle());
+  return { status: 200, body, maxAgeSeconds: OIDC_MAX_AGE_SECONDS };
 }
 
 const hostOf = (header: string | undefined): { readonly text: string; readonly name: string } => {
@@ -121,7 +132,7 @@ function signingKeys(bundle: TrustBundle): JsonObject {
   return { keys: (keys as readonly JsonObject[]).map((key) => ({ ...key, use: "sig" })) }; // the keys of our own document
 }
 
-function send(response: ServerResponse, status: number, body: JsonObject, maxAgeSeconds?: number): void {
+function send(response: ServerResponse, { status, body, maxAgeSeconds }: Answer): void {
   response.writeHead(status, {
     "content-type": "application/json",
     "x-content-type-options": "nosniff",

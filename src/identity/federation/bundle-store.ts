@@ -45,7 +45,9 @@ export class BundleStore {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await writeFileAtomic(join(this.#directory, bundle.trustDomain + SUFFIX), encodeJson(jsonOfTrustBundle(bundle)));
     } catch (thrown) {
-      throw federationError("FEDERATION_STORE", `the bundle of \`${bundle.trustDomain}\` cannot be saved: ${messageOf(thrown)}`, { cause: thrown });
+      throw federationError("FEDERATION_STORE", `the bundle of \`${bundle.trustDomain}\` cannot be saved: ${messageOf(thrown)}`, {
+        cause: thrown,
+      });
     }
   }
 

@@ -115,10 +115,18 @@ export class Federation implements BundleSource {
       clearTimeout(known?.timer);
       const first = bundles.get(domain) ?? this.#stored.get(domain) ?? this.#given(domain, bundle);
       if (first !== undefined) bundles.set(domain, first);
-      this.#relations.set(domain, { endpoint, origin, fetchedAtMs: undefined, nextFetchAtMs: this.#options.nowMs(), failure: undefined, timer: undefined });
+      this.#relations.set(domain, {
+        endpoint,
+        origin,
+        fetchedAtMs: undefined,
+        nextFetchAtMs: this.#options.nowMs(),
+        failure: undefined,
+        timer: undefined,
+      });
     }
     this.#publish(bundles);
-    for (const relation of this.#relations.values()) if (relation.timer === undefined) this.#schedule(relation, Math.min(SPREAD_MS, this.#relations.size - 1));
+    for (const relation of this.#relations.values())
+      if (relation.timer === undefined) this.#schedule(relation, Math.min(SPREAD_MS, this.#relations.size - 1));
   }
 
   /** The bundle with which the next relation to its trust domain begins. */
@@ -130,7 +138,11 @@ export class Federation implements BundleSource {
     if (document === undefined) return undefined;
     const bundle = parseTrustBundle(Buffer.from(document), domain);
     if (bundle.ok) return bundle.value;
-    this.#options.onNews({ trustDomain: domain, kind: "failure", message: `the bundle of the relation is not one: ${bundle.error.message}` });
+    this.#options.onNews({
+      trustDomain: domain,
+      kind: "failure",
+      message: `the bundle of the relation is not one: ${bundle.error.message}`,
+    });
     return undefined;
   }
 
@@ -160,7 +172,13 @@ export class Federation implements BundleSource {
     if (relation === undefined) return false;
     try {
       const { nowMs, webAuthorities, timeoutMs = TIMEOUT_MS, store } = this.#options;
-      const fetched = await fetchBundle(relation.endpoint, { bundles: this, nowMs, webAuthorities, timeoutMs, signal: this.#ending.signal });
+      const fetched = await fetchBundle(relation.endpoint, {
+        bundles: this,
+        nowMs,
+        webAuthorities,
+        timeoutMs,
+        signal: this.#ending.signal,
+      });
       if (this.#relations.get(domain) !== relation) return false;
       const before = this.#bundles.get(domain);
       const next = succeedBundle(before, fetched);
@@ -171,11 +189,16 @@ export class Federation implements BundleSource {
       // On the disk first: whoever trusts the new bundle would not trust the old one again.
       await store.save(next.value);
       this.#publish(new Map([...this.#bundles, [domain, next.value]]));
-      this.#options.onNews({ trustDomain: domain, kind: "bundle", message: `its bundle has the sequence number ${next.value.sequence ?? "(none)"}` });
+      this.#options.onNews({
+        trustDomain: domain,
+        kind: "bundle",
+        message: `its bundle has the sequence number ${next.value.sequence ?? "(none)"}`,
+      });
       return true;
     } catch (thrown) {
       const message = thrown instanceof VigilError ? `${thrown.code}: ${thrown.message}` : messageOf(thrown);
-      if (relation.failure !== message && !this.#ending.signal.aborted) this.#options.onNews({ trustDomain: domain, kind: "failure", message });
+      if (relation.failure !== message && !this.#ending.signal.aborted)
+        this.#options.onNews({ trustDomain: domain, kind: "failure", message });
       relation.failure = message;
       return false;
     }
@@ -191,7 +214,10 @@ export class Federation implements BundleSource {
 function idsOf({ x509Authorities, jwtKeys, witKeys, sequence, refreshHintSeconds }: TrustBundle): readonly unknown[] {
   return [
     x509Authorities.map(({ der }) => Buffer.from(der).toString("base64")),
-    [...jwtKeys.values(), ...witKeys.values()].map(({ keyId, publicKey }) => [keyId, publicKey.export({ type: "spki", format: "der" }).toString("base64")]),
+    [...jwtKeys.values(), ...witKeys.values()].map(({ keyId, publicKey }) => [
+      keyId,
+      publicKey.export({ type: "spki", format: "der" }).toString("base64"),
+    ]),
     String(sequence),
     refreshHintSeconds,
   ];

@@ -49,7 +49,15 @@ async function get(url: string, endpoint: FederationEndpoint, options: FetchOpti
   const socket = await dial(host, Number(port === "" ? 443 : port), endpoint, options, deadline);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const sent = request({ createConnection: () => socket, host: hostname, port, path: pathname + search, agent: false, signal: deadline, headers: { accept: "application/json" } });
+      const sent = request({
+        createConnection: () => socket,
+        host: hostname,
+        port,
+        path: pathname + search,
+        agent: false,
+        signal: deadline,
+        headers: { accept: "application/json" },
+      });
       sent.once("response", resolve).once("error", reject).end();
     });
     return await readAnswer(url, response);
