@@ -47,6 +47,12 @@ const BORDERS: readonly Border[] = [
     ],
   },
   {
+    entry: "src/spiffe/workload-api/index.ts",
+    why: "whoever fetches identities loads what connects, and nothing of Vigil beside it",
+    modules: ["src/spiffe/", "src/grpc/", "src/lib/"],
+    without: ["src/grpc/server.ts", "src/grpc/server-call.ts"],
+  },
+  {
     entry: "src/cmd/supervisor.ts",
     why: "the process that may be root opens no socket and parses nothing from outside",
     modules: ["src/cmd/supervis", "src/lib/error.ts"],

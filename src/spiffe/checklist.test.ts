@@ -2,6 +2,7 @@
  * The checklist of the SPIFFE specifications, row by row. Every rule is provoked (the type of `BROKEN` demands it), and every row that asks
  * to accept something is shown to accept it.
  */
+import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import {
   alternativeNames,
@@ -51,11 +52,13 @@ import {
   succeedBundle,
   verifyFederationServer,
 } from "./federation.ts";
+import { JWTBundlesResponseSchema, X509BundlesResponseSchema, X509SVIDResponseSchema } from "./generated/spiffe/workload_pb.ts";
 import { signJwtSvid, verifyJwtSvid } from "./jwt-svid.ts";
 import { SPIFFE_RULES, type SpiffeRule } from "./rule.ts";
 import type { SpiffeError } from "./spiffe-error.ts";
 import { parseSpiffeId, parseTrustDomain } from "./spiffe-id.ts";
 import { signWitSvid, verifyWitSvid } from "./wit-svid.ts";
+import { readJwtBundles, readX509Bundles, readX509Update } from "./workload-api/update.ts";
 import { parseX509Svid, verifyX509Svid } from "./x509-svid.ts";
 
 type Attempt = () => Result<unknown, SpiffeError>;
@@ -73,6 +76,15 @@ const authorityExtensions = (usage = keyUsage([KEY_CERT_SIGN])): { extensions: R
 
 const jwt = (claims: JsonObject, header: JsonObject = {}, signer = a.jwtSigner): ReturnType<typeof verifyJwtSvid> =>
   verifyJwtSvid(signedToken({ alg: "ES256", kid: signer.keyId, ...header }, { ...JWT_CLAIMS, ...claims }, signer), bundles, EXPECTED);
+
+const NOTHING = new Uint8Array(0);
+/** An identity as the Workload API sends it. */
+const fetched = {
+  spiffeId: "spiffe://a.test/web",
+  x509Svid: buildLeaf(a.authority),
+  x509SvidKey: pkcs8Of(leafKeys),
+  bundle: a.authority.der,
+};
 
 const workload = newSigner("workload");
 const WIT_CLAIMS: JsonObject = {
@@ -558,6 +570,26 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
     ),
   ],
 
+  "workload-api-mandatory": [
+    57,
+    [
+      () => readX509Update(create(X509SVIDResponseSchema, {})),
+      ...["spiffeId", "x509Svid", "x509SvidKey", "bundle"].map(
+        (field) => () =>
+          readX509Update(create(X509SVIDResponseSchema, { svids: [{ ...fetched, [field]: field === "spiffeId" ? "" : NOTHING }] })),
+      ),
+      () => readX509Update(create(X509SVIDResponseSchema, { svids: Array.from({ length: 1025 }, () => fetched) })),
+      () => readX509Bundles(create(X509BundlesResponseSchema, {})),
+      () => readJwtBundles(create(JWTBundlesResponseSchema, {})),
+    ],
+  ],
+  "workload-api-id": [
+    54,
+    [
+      () => readX509Update(create(X509SVIDResponseSchema, { svids: [{ ...fetched, spiffeId: "spiffe://a.test/other" }] })),
+      () => readX509Bundles(create(X509BundlesResponseSchema, { bundles: { "spiffe://a.test/path": a.authority.der } })),
+    ],
+  ],
   "endpoint-address": [
     49,
     [

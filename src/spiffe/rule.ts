@@ -13,7 +13,8 @@ export type SpiffeErrorCode =
   | "SPIFFE_WIT_UNTRUSTED"
   | "SPIFFE_BUNDLE_INVALID"
   | "SPIFFE_FEDERATION_INVALID"
-  | "SPIFFE_ENDPOINT_INVALID";
+  | "SPIFFE_ENDPOINT_INVALID"
+  | "SPIFFE_WORKLOAD_API_INVALID";
 
 /** By error code and name: where it is written, and what it demands. */
 const TABLE = {
@@ -113,6 +114,10 @@ const TABLE = {
       "SPIFFE_Workload_Endpoint §4",
       "the address is `unix:` with an absolute path alone, or `tcp:` with IP address and port alone",
     ],
+  },
+  SPIFFE_WORKLOAD_API_INVALID: {
+    "workload-api-mandatory": ["SPIFFE_Workload_API §4.5", "mandatory fields are not empty, lists of a reasonable length"],
+    "workload-api-id": ["SPIFFE_Workload_API §5.2.1", "what an SVID or a bundle is of is what it is named after"],
   },
 } as const;
 
