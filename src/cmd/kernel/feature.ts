@@ -1,7 +1,9 @@
 /** What Vigil uses of the kernel, and for what. */
+
+import type { KernelCallName } from "../../ebpf/builder/kernel-call.ts";
 import { AVAILABLE, type Availability, unavailable } from "../../ebpf/kernel/availability.ts";
 import type { HookName } from "../../ebpf/kernel/hook-trial.ts";
-import type { KernelCallName, KernelProbe } from "../../ebpf/kernel/probe.ts";
+import type { KernelProbe } from "../../ebpf/kernel/probe.ts";
 import type { MapType } from "../../ebpf/map-spec.ts";
 import { bpfFileSystemPath, cgroup2Path, type Mount } from "../../linux/mounts.ts";
 

@@ -4,7 +4,7 @@ import { LinuxCallError } from "../../linux/linux-error.ts";
 import { assemble } from "../assembler/assemble.ts";
 import { call, exit, move } from "../assembler/instructions.ts";
 import type { Btf } from "../btf/btf.ts";
-import { KERNEL_CALLS } from "../builder/kernel-call.ts";
+import { KERNEL_CALLS, type KernelCallName } from "../builder/kernel-call.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapSpec, type MapType } from "../map-spec.ts";
 import type { ProgramSpec } from "../program-spec.ts";
 import { AVAILABLE, type Availability, unavailable, unknown } from "./availability.ts";
@@ -34,8 +34,6 @@ export const runningKernel = (): ProbeInput => ({
   btf: readKernelBtf,
   missing: missingCapabilities(["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN"]),
 });
-
-export type KernelCallName = keyof typeof KERNEL_CALLS;
 
 /** Asks each question once; an answer that is no answer (`unknown`) is not kept. */
 export class KernelProbe {
