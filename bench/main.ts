@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { renderReport, renderSection, type Section } from "./report.ts";
 import { checking } from "./section/checking.ts";
 import { expressions } from "./section/expressions.ts";
+import { handshakes } from "./section/handshakes.ts";
 import { manyPolicies } from "./section/many-policies.ts";
 import { review } from "./section/review.ts";
 import { webhook } from "./section/webhook.ts";
@@ -14,6 +15,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   review,
   webhook,
   checking,
+  handshakes,
 };
 
 const wanted = process.argv.slice(2);

@@ -8,6 +8,7 @@ import { connect, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { messageOf } from "../lib/error.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { BundleSource, ChangeNotice, RevocationSource, X509Source } from "../spiffe/bundle-source.ts";
+import { isSame } from "../spiffe/x509-certificate.ts";
 import type { X509Svid } from "../spiffe/x509-svid.ts";
 import { Connection, markConnection } from "./connection.ts";
 import { LiveConnections } from "./live-connections.ts";
@@ -62,6 +63,9 @@ export class ServiceIdentity {
   readonly #onRefusal: (error: ServiceError) => void;
   readonly #ends: readonly (() => void)[];
   #isClosed = false;
+  /** What the source gave last, and the same identity as it was first given. */
+  #given: X509Svid | undefined;
+  #held: X509Svid | undefined;
 
   constructor({ source, revocations, minVersion = "TLSv1.3", onRefusal = () => {}, clock = Date.now }: ServiceIdentityOptions) {
     this.minVersion = minVersion;
@@ -73,7 +77,7 @@ export class ServiceIdentity {
     this.#onRefusal = onRefusal;
     this.#live = new LiveConnections({
       clock,
-      currentSvid: () => source.x509Svid(),
+      currentSvid: () => this.#currentSvid(),
       problemOf: (chain) => {
         const verified = this.#verify(chain);
         return verified.ok ? undefined : verified.error;
@@ -86,7 +90,7 @@ export class ServiceIdentity {
   /** The SVID to present now. Fails with `SERVICE_NO_IDENTITY` while there is none that is valid. */
   svid(): Result<X509Svid, ServiceError> {
     if (this.#isClosed) return err(new ServiceError("SERVICE_CLOSED", "the identity of this process is closed"));
-    const svid = this.#source.x509Svid();
+    const svid = this.#currentSvid();
     if (svid === undefined)
       return err(
         new ServiceError("SERVICE_NO_IDENTITY", "this process has no X.509-SVID", {
@@ -100,6 +104,15 @@ export class ServiceIdentity {
         hint: "it was not renewed in time: check that the agent reaches its authority",
       }),
     );
+  }
+
+  /** A source that makes another object of the same identity, as with each message of an agent, has renewed nothing. */
+  #currentSvid(): X509Svid | undefined {
+    const given = this.#source.x509Svid();
+    if (given === this.#given) return this.#held;
+    this.#given = given;
+    if (given === undefined || this.#held === undefined || !isSameChain(given, this.#held)) this.#held = given;
+    return this.#held;
   }
 
   /** For `server.setSecureContext`. */
@@ -229,6 +242,13 @@ export class ServiceIdentity {
     this.#live.close();
   }
 }
+
+const isSameChain = ({ certificates }: X509Svid, { certificates: others }: X509Svid): boolean =>
+  certificates.length === others.length &&
+  certificates.every(({ der }, index) => {
+    const other = others[index];
+    return other !== undefined && isSame(der, other.der);
+  });
 
 function refusalOf(peer: Peer, isAllowed: (peer: Peer) => boolean): ServiceError | undefined {
   let cause: unknown;

@@ -300,3 +300,13 @@ test("a hundred connections under one SVID share one context, and leave nothing 
   expect(contexts).toBe(1);
   expect(web.identity.connections.size).toBe(0);
 });
+
+test("a source that makes another object of the same SVID has renewed nothing", async () => {
+  const [web, orders] = [sideOf(WEB), sideOf(ORDERS)];
+  const { client } = await connectBoth(web, orders);
+  const held = web.source.x509Svid();
+  web.source.set({ svid: held && { ...held } });
+  expect(client.isDraining).toBe(false);
+  web.source.set({ svid: issueSvid(WEB, root) });
+  expect(client.isDraining).toBe(true);
+});
