@@ -173,16 +173,25 @@ const request: fc.Arbitrary<Call["request"]> = fc.option(
   { nil: undefined, freq: 6 },
 );
 
-export const calls: fc.Arbitrary<Call> = fc.record({
-  source: fc.constantFrom(...ENDPOINTS),
-  destination: fc.constantFrom(...ENDPOINTS),
-  sourceAddress: fc.constantFrom(...ADDRESSES),
-  destinationAddress: fc.constantFrom(...ADDRESSES),
-  destinationNames: fc.constant([]),
-  protocol: fc.constantFrom<Protocol>("tcp", "tcp", "tcp", "udp", "icmp"),
-  port: fc.constantFrom(80, 443, 60, 53, 8),
-  request,
-  claims: fc.constantFrom<Record<string, unknown>>({}, { sub: "7", roles: ["admin"] }, { sub: "8", roles: [] }, { roles: "admin" }),
-  tenant: fc.constantFrom("", "blue", "red"),
-  permissions: fc.subarray(["orders:read", "orders:write"]),
-});
+const traffic: fc.Arbitrary<Pick<Call, "protocol" | "port">> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ protocol: fc.constantFrom<Protocol>("tcp", "tcp", "udp"), port: fc.constantFrom(0, 80, 443, 60, 53, 8) }),
+  },
+  fc.record({ protocol: fc.constantFrom<Protocol>("icmp", "icmpv6"), port: fc.constantFrom(0, 8, 128) }),
+);
+
+export const calls: fc.Arbitrary<Call> = fc
+  .record({
+    source: fc.constantFrom(...ENDPOINTS),
+    destination: fc.constantFrom(...ENDPOINTS),
+    sourceAddress: fc.constantFrom(...ADDRESSES),
+    destinationAddress: fc.constantFrom(...ADDRESSES),
+    destinationNames: fc.constant([]),
+    traffic,
+    request,
+    claims: fc.constantFrom<Record<string, unknown>>({}, { sub: "7", roles: ["admin"] }, { sub: "8", roles: [] }, { roles: "admin" }),
+    tenant: fc.constantFrom("", "blue", "red"),
+    permissions: fc.subarray(["orders:read", "orders:write"]),
+  })
+  .map(({ traffic: { protocol, port }, ...facts }) => ({ ...facts, protocol, port }));

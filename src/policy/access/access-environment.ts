@@ -33,10 +33,13 @@ const TYPES: TypeProvider = {
   findType: (name) => (DECLARED.has(name) ? objectType(name) : undefined),
 };
 
-/** Variables by the lowest layer that knows them. */
+/**
+ * Variables by the lowest layer that knows them. The texts of addresses are left to the proxy: the kernel knows networks from `to` and
+ * `from`, where they are prefixes that it can look up.
+ */
 const KNOWN_BY = {
   kernel: ["source", "destination", "connection"],
-  proxy: ["request", "claims"],
+  proxy: ["connection.sourceAddress", "connection.destinationAddress", "request", "claims"],
   process: ["tenant", "permissions"],
 } as const;
 

@@ -48,6 +48,10 @@ export interface Condition {
   readonly program: Program;
   /** Names of the variables that it uses. */
   readonly variables: ReadonlySet<string>;
+  /** Whether the port is only compared with literals, so that a layer that enumerates ports can decide it. */
+  readonly isPortComparable: boolean;
+  /** Ports from which on a comparison may answer differently. */
+  readonly portBoundaries: readonly number[];
 }
 
 /** For whom a rule is in force. */

@@ -7,7 +7,7 @@ import type { CelValue } from "../../cel/value.ts";
 import { connectionValue, endpointValue, requestBindings } from "./access-environment.ts";
 import { type AccessRule, type Direction, IN_FORCE, type Isolation, matchesPorts, type Rollout } from "./access-rule.ts";
 import type { AccessSet } from "./access-set.ts";
-import { type AccessVerdict, type Ground, isEnforced } from "./decide-access.ts";
+import { type AccessVerdict, type Ground, hasExpired, isEnforced } from "./decide-access.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type End, matchesPeer, type PeerMatch } from "./peer-match.ts";
 
@@ -184,7 +184,7 @@ function applies({ rule, subject, peer }: Candidate, judged: Judged, isEgress: b
 }
 
 const isInForce = (rollout: Rollout, { call, nowMs, isProposal }: Judged): boolean =>
-  rollout === IN_FORCE || isEnforced(isProposal ? { ...rollout, enforcedPercent: 100 } : rollout, call, nowMs);
+  rollout === IN_FORCE || (isProposal ? !hasExpired(rollout, nowMs) : isEnforced(rollout, call.source, nowMs));
 
 function isMet(open: readonly PeerMatch[] | undefined, call: Call, isSource: boolean): boolean {
   if (open === undefined) return true;

@@ -1,5 +1,5 @@
 /** Conditions of access rules: compiled once, judged by each layer as far as it can see. */
-import type { CheckedExpression } from "../../cel/checked-expression.ts";
+import type { Expr } from "../../cel/ast.ts";
 import { createFrame, PER_CALL_LIMIT } from "../../cel/frame.ts";
 import { partialEvaluate } from "../../cel/partial/partial-evaluate.ts";
 import { walk } from "../../cel/traversal.ts";
@@ -10,6 +10,7 @@ import type { Expression } from "../../resource/expression.ts";
 import { ACCESS_ENVIRONMENT, ACCESS_TYPES, callBindings, knowledgeOf, type Layer } from "./access-environment.ts";
 import type { AccessRule, Condition } from "./access-rule.ts";
 import type { Call } from "./endpoint.ts";
+import { isPortComparable, portBoundaries } from "./port-condition.ts";
 
 /** What a layer knows of a condition. An error counts as `no` for who would be allowed, and as `yes` for who would be denied. */
 export type Answer = "yes" | "no" | "unknown";
@@ -17,12 +18,23 @@ export type Answer = "yes" | "no" | "unknown";
 /** The compiled condition; undefined when it does not compile, which `problems` then says. */
 export function compileCondition(expression: Expression, problems: Diagnostic[]): Condition | undefined {
   const compiled = ACCESS_ENVIRONMENT.compile(expression.source, { resultType: BOOL });
-  if (compiled.ok) return { expression, program: compiled.value, variables: variablesOf(compiled.value.checked) };
+  if (compiled.ok) {
+    const { root } = compiled.value.checked;
+    const isComparable = isPortComparable(root);
+    const boundaries = isComparable ? portBoundaries(root) : [];
+    return {
+      expression,
+      program: compiled.value,
+      variables: variablesOf(root),
+      isPortComparable: isComparable,
+      portBoundaries: boundaries,
+    };
+  }
   problems.push(...compiled.error);
   return undefined;
 }
 
-function variablesOf({ root }: CheckedExpression): ReadonlySet<string> {
+function variablesOf(root: Expr): ReadonlySet<string> {
   const names = new Set<string>();
   walk(root, (expr) => {
     if (expr.kind === "ident") names.add(expr.name);
@@ -37,13 +49,19 @@ export function conditionHolds({ when, action }: Guarded, call: Call): boolean {
   return when === undefined || read(when.program.run(createFrame(callBindings(call))), action) === "yes";
 }
 
-/** What a layer can say of the condition. */
+/** What a layer can say of the condition. The kernel knows of the port what it can decide for whole ranges. */
 export function conditionAt(layer: Layer, { when, action }: Guarded, call: Call): Answer {
   if (when === undefined) return "yes";
   const { known, unknown } = knowledgeOf(layer);
   const bindings = callBindings(call);
-  const visible = Object.fromEntries(known.filter((name) => name in bindings).map((name) => [name, bindings[name] as CelValue])); // filtered to those that are there
-  const outcome = partialEvaluate(when.program.checked, { known: visible, unknown, types: ACCESS_TYPES, costLimit: PER_CALL_LIMIT });
+  const visible: Record<string, CelValue> = {};
+  for (const name of known) {
+    const value = bindings[name];
+    if (value !== undefined) visible[name] = value;
+  }
+  const hidden = layer === "kernel" && !when.isPortComparable ? [...unknown, "connection.port"] : unknown;
+  const options = { known: visible, unknown: hidden, types: ACCESS_TYPES, costLimit: PER_CALL_LIMIT };
+  const outcome = partialEvaluate(when.program.checked, options);
   return outcome.kind === "value" ? read(outcome.value, action) : "unknown";
 }
 

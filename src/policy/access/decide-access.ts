@@ -14,7 +14,7 @@ import {
 } from "./access-rule.ts";
 import type { AccessSet } from "./access-set.ts";
 import { type Answer, conditionAt, conditionHolds } from "./condition.ts";
-import type { Call } from "./endpoint.ts";
+import type { Call, Endpoint } from "./endpoint.ts";
 import { type End, matchesAny } from "./peer-match.ts";
 
 export interface AccessVerdict {
@@ -67,26 +67,27 @@ function decide(set: AccessSet, call: Call, nowMs: number, holds: Holds): Access
     const egress = decideDirection(set, "egress", call, holds, isInForce);
     return egress.verdict === "deny" ? egress : decideDirection(set, "ingress", call, holds, isInForce);
   };
-  const enforced = both((rollout) => isEnforced(rollout, call, nowMs));
+  const enforced = both((rollout) => isEnforced(rollout, call.source, nowMs));
   if (enforced.verdict === "deny" || !set.hasRollouts) return { ...enforced, audited: undefined };
   const proposed = both((rollout) => !hasExpired(rollout, nowMs));
   return { ...enforced, audited: proposed.verdict === "deny" ? proposed.ground : undefined };
 }
 
-const hasExpired = ({ expiresAtMs }: Rollout, nowMs: number): boolean => expiresAtMs !== undefined && expiresAtMs <= nowMs;
+export const hasExpired = ({ expiresAtMs }: Rollout, nowMs: number): boolean => expiresAtMs !== undefined && expiresAtMs <= nowMs;
 
-export const isEnforced = (rollout: Rollout, call: Pick<Call, "source" | "sourceAddress">, nowMs: number): boolean =>
-  !hasExpired(rollout, nowMs) && (rollout.enforcedPercent >= 100 || shareOf(call) < rollout.enforcedPercent);
+/** Whether a rule is in force for calls of a source, rather than audited or expired. */
+export const isEnforced = (rollout: Rollout, source: Endpoint, nowMs: number): boolean =>
+  !hasExpired(rollout, nowMs) && (rollout.enforcedPercent >= 100 || shareOf(source) < rollout.enforcedPercent);
 
-/** 0 to 99, always the same for a source. */
-function shareOf({ source, sourceAddress }: Pick<Call, "source" | "sourceAddress">): number {
-  const key = source.spiffeId || (source.name === "" ? sourceAddress.join(".") : `${source.namespace}/${source.name}`);
+/** 0 to 99, always the same for a source; whoever has no name shares one fate. */
+function shareOf({ spiffeId, kind, namespace, name }: Endpoint): number {
+  const key = spiffeId || `${kind} ${namespace}/${name}`;
   let hash = 0x811c9dc5; // FNV-1a
   for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193) >>> 0;
   return hash % 100;
 }
 
-interface Outcome {
+export interface Outcome {
   readonly verdict: "allow" | "deny";
   readonly ground: Ground;
 }
@@ -100,31 +101,50 @@ function decideDirection(
 ): Outcome {
   const own = endOf(call, direction === "egress");
   const other = endOf(call, direction === "ingress");
+  // Only workloads are governed; the administrator's rules are about pods, which are workloads.
+  if (own.endpoint.kind !== "workload") return { verdict: "allow", ground: { direction, tier: "default", origin: undefined } };
+  return decideTiers(set.rules[direction], set.isolations[direction], {
+    direction,
+    applies: (rule) =>
+      isInForce(rule.rollout) &&
+      matchesAny(rule.subject, own) &&
+      matchesAny(rule.peer, other) &&
+      matchesPorts(rule.ports, call) &&
+      holds(rule),
+    isolates: ({ subject, rollout }) => isInForce(rollout) && matchesAny(subject, own),
+    fallback: set.defaultOf(own.endpoint),
+  });
+}
+
+/** How rules are judged: what they mean is the caller's, in which order they decide is not. */
+export interface TierJudge {
+  readonly direction: Direction;
+  readonly applies: (rule: AccessRule) => boolean;
+  readonly isolates: (isolation: Isolation) => boolean;
+  readonly fallback: "allow" | "deny";
+}
+
+/** The order of the tiers. INVARIANT: the rules of a tier are sorted as in an `AccessSet`. */
+export function decideTiers(
+  { deny, admin, access, baseline }: AccessSet["rules"][Direction],
+  isolations: readonly Isolation[],
+  { direction, applies, isolates, fallback }: TierJudge,
+): Outcome {
   const outcome = (verdict: "allow" | "deny", tier: Ground["tier"], origin?: PolicyOrigin): Outcome => ({
     verdict,
     ground: { direction, tier, origin },
   });
-  // Only workloads are governed; the administrator's rules are about pods, which are workloads.
-  if (own.endpoint.kind !== "workload") return outcome("allow", "default");
-  const applies = (rule: AccessRule): boolean =>
-    isInForce(rule.rollout) &&
-    matchesAny(rule.subject, own) &&
-    matchesAny(rule.peer, other) &&
-    matchesPorts(rule.ports, call) &&
-    holds(rule);
-  const { deny, admin, access, baseline } = set.rules[direction];
-
   const denied = deny.find(applies);
   if (denied !== undefined) return outcome("deny", "deny", denied.origin);
   const byAdmin = firstOfTier(admin, applies);
   if (byAdmin !== undefined && byAdmin.action !== "pass") return outcome(byAdmin.action, "admin", byAdmin.origin);
   const allowed = access.find(applies);
   if (allowed !== undefined) return outcome("allow", "access", allowed.origin);
-  const isolation = set.isolations[direction].find(({ subject, rollout }: Isolation) => isInForce(rollout) && matchesAny(subject, own));
+  const isolation = isolations.find(isolates);
   if (isolation !== undefined) return outcome("deny", "isolation", isolation.origin);
   const byBaseline = firstOfTier(baseline, applies);
   if (byBaseline !== undefined && byBaseline.action !== "pass") return outcome(byBaseline.action, "baseline", byBaseline.origin);
-  return outcome(set.defaultOf(own.endpoint), "default");
+  return outcome(fallback, "default");
 }
 
 const endOf = (call: Call, isSource: boolean): End =>
