@@ -40,7 +40,11 @@ export function compileAccessSet(
   { deniedByDefault = [] }: AccessSetOptions = {},
 ): { readonly set: AccessSet; readonly diagnostics: readonly Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
-  const parts = resources.map((resource) => rulesOf(resource, diagnostics));
+  const parts = resources.map((resource) => {
+    const part = compiledOnce(resource);
+    diagnostics.push(...part.diagnostics);
+    return part;
+  });
   const rules = parts.flatMap((part) => part.rules).sort(inTierOrder);
   const isolations = parts.flatMap((part) => part.isolations);
   const ofDirection = (direction: Direction): AccessSet["rules"][Direction] => {
@@ -60,6 +64,22 @@ export function compileAccessSet(
     defaultOf: ({ trustDomain }) => (denied.has(trustDomain) ? "deny" : "allow"),
   };
   return { set, diagnostics: sortDiagnostics(diagnostics) };
+}
+
+interface CompiledResource extends RulesOfPolicy {
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A resource never changes; its rules stay the same objects, by which others see what a change has touched. */
+const COMPILED = new WeakMap<AccessResource, CompiledResource>();
+
+function compiledOnce(resource: AccessResource): CompiledResource {
+  const known = COMPILED.get(resource);
+  if (known !== undefined) return known;
+  const diagnostics: Diagnostic[] = [];
+  const compiled = { ...rulesOf(resource, diagnostics), diagnostics };
+  COMPILED.set(resource, compiled);
+  return compiled;
 }
 
 function rulesOf(resource: AccessResource, diagnostics: Diagnostic[]): RulesOfPolicy {

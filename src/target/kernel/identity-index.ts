@@ -51,8 +51,15 @@ const keysOf = ({ kind, name, spiffeId, trustDomain, labels }: Endpoint): readon
   `name ${name}`,
   `id ${spiffeId}`,
   `domain ${trustDomain}`,
+  ...beginningsOf(spiffeId).map((beginning) => `under ${beginning}`),
   ...Object.entries(labels).map(([key, value]) => labelKey(key, value)),
 ];
+
+/** `spiffe://a/b/c` begins with `spiffe://a`, `spiffe://a/b` and itself. */
+function beginningsOf(id: string): readonly string[] {
+  const segments = id.split("/");
+  return segments.slice(3).map((_, index) => segments.slice(0, index + 3).join("/"));
+}
 
 const labelKey = (key: string, value: string): string => `label ${JSON.stringify([key, value])}`;
 
@@ -66,8 +73,9 @@ function requiredKeys(match: PeerMatch): readonly string[] {
         ...Object.entries(match.labels.matchLabels).map(([key, value]) => labelKey(key, value)),
       ];
     case "spiffe-id": {
-      const domain = match.pattern.split("/")[2] ?? "";
-      return [match.pattern.includes("*") ? `domain ${domain}` : `id ${match.pattern}`];
+      const segments = match.pattern.split("/");
+      const wild = segments.findIndex((segment) => segment.startsWith("*"));
+      return [wild === -1 ? `id ${match.pattern}` : `under ${segments.slice(0, wild).join("/")}`];
     }
     case "trust-domain":
       return [`domain ${match.domain}`];

@@ -139,15 +139,23 @@ function verdictsOf(input: PolicyInput, peer: KernelSubject, node: NetworkNode):
   };
   const hasUpper = direction === "ingress" ? input.hasUpperLayer : peer.hasUpperLayer;
   const ranges: PortVerdict[] = [];
+  const constant = new Map<AccessRule, Answer>();
   for (const cell of portCells(relevant, destination)) {
     const call = callIn(cell, source, destination);
+    const answerOf = (rule: AccessRule): Answer => {
+      const known = constant.get(rule) ?? ANSWERS.get(rule);
+      if (known !== undefined) return known;
+      const answer = conditionAt("kernel", rule, call);
+      if (!uses(rule, "connection")) (uses(rule, "source") || uses(rule, "destination") ? constant : ANSWERS).set(rule, answer);
+      return answer;
+    };
     const judge = (isProposal: boolean): { readonly outcome: Outcome; readonly isProvisional: boolean } => {
       const answers = new Map<AccessRule, Answer>();
       const isInForce = ({ rollout }: AccessRule | Isolation): boolean =>
         isProposal ? !hasExpired(rollout, input.nowMs) : isEnforced(rollout, source, input.nowMs);
       const applies = (rule: AccessRule): boolean => {
         if (!isInForce(rule) || !matchesPorts(rule.ports, call)) return false;
-        const answer = conditionAt("kernel", rule, call);
+        const answer = answerOf(rule);
         answers.set(rule, answer);
         return answer === "unknown" ? (rule.action === "deny") !== hasUpper : answer === "yes";
       };
@@ -161,6 +169,11 @@ function verdictsOf(input: PolicyInput, peer: KernelSubject, node: NetworkNode):
   }
   return ranges;
 }
+
+/** Of conditions that ask nothing that the kernel knows: the same for every call. */
+const ANSWERS = new WeakMap<AccessRule, Answer>();
+
+const uses = ({ when }: AccessRule, variable: string): boolean => when?.variables.has(variable) === true;
 
 const NO_ADDRESS = new Uint8Array(4);
 
