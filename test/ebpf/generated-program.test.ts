@@ -6,12 +6,14 @@ import { iteratorProgram, tracepointProgram } from "../../src/ebpf/builder/progr
 import { attachIterator, attachRawTracepoint, readIterator } from "../../src/ebpf/kernel/attach.ts";
 import { loadCollection } from "../../src/ebpf/kernel/collection.ts";
 import { readKernelBtf } from "../../src/ebpf/kernel/kernel-btf.ts";
-import { codecOf } from "../../src/ebpf/kernel/map-codec.ts";
+import { VerifierError } from "../../src/ebpf/kernel/kernel-error.ts";
 import { readLinkInfo, readProgramInfo } from "../../src/ebpf/kernel/object-info.ts";
 import { lossCounter, RingReader } from "../../src/ebpf/kernel/ring-reader.ts";
 import { enableStatistics } from "../../src/ebpf/kernel/statistics.ts";
 import { struct, text, u32, u64AsNumber } from "../../src/ebpf/layout.ts";
-import { ringBuffer } from "../../src/ebpf/map-spec.ts";
+import { codecOf } from "../../src/ebpf/layout-codec.ts";
+import { localStorage, ringBuffer } from "../../src/ebpf/map-spec.ts";
+import { closeDescriptor, mustSyscall, syscall } from "../../src/linux/native.ts";
 
 const Exec = struct("Exec", { time: u64AsNumber, pid: u32, parent: u32, name: text(16) });
 
@@ -75,4 +77,39 @@ test("walks through all tasks by an iterator, or those of one process", () => {
   expect(new Set(pidsOf(all)).size).toBeGreaterThan(1);
   using own = attachIterator(collection.program(spec), { kind: "process", pid: process.pid });
   expect(new Set(pidsOf(own))).toEqual(new Set([process.pid]));
+});
+
+const Visits = struct("Visits", { count: u64AsNumber });
+
+test("keeps a value for each task, which is freed with it", () => {
+  const visits = localStorage("visits", { of: "task", value: Visits });
+  const spec = tracepointProgram("count_exec", { btf: readKernelBtf(), tracepoint: "sys_enter" }, (code) => {
+    code.ifNonNull(code.storage(visits, code.currentTask(), { create: true }), (value) => value.increment("count"));
+  });
+  using collection = loadCollection({ programs: [spec] });
+  using _link = attachRawTracepoint(collection.program(spec));
+  const self = mustSyscall("open this process", "pidfd_open", process.pid, 0);
+  for (let call = 0; call < 10; call++) syscall("getppid");
+  const first = collection.keyed(visits).get(self);
+  expect(first?.count).toBeGreaterThanOrEqual(10);
+  expect(collection.keyed(visits).delete(self)).toBe(true);
+  closeDescriptor(self);
+});
+
+test("is refused with the line of our source that the verifier means, and with what to do", () => {
+  const spec = tracepointProgram("wrong", { btf: readKernelBtf(), tracepoint: "sched_process_exec" }, (code, args) => {
+    const number = code.call("get_prandom_u32");
+    const limits = code.stack(Visits, { count: 1 });
+    code.run("probe_read_kernel", { memory: limits, size: number }, args.pointer("p"));
+  });
+  const attempt = (): unknown => loadCollection({ programs: [spec] });
+  expect(attempt).toThrow(VerifierError);
+  expect(attempt).toThrow(/the kernel refuses the program `wrong`: .*generated-program\.test\.ts:\d+/);
+  try {
+    attempt();
+  } catch (thrown) {
+    expect(thrown).toMatchObject({ code: "EBPF_VERIFIER", program: "wrong", hint: expect.stringContaining("bound") });
+    expect((thrown as VerifierError).source?.file).toMatch(/generated-program\.test\.ts$/);
+    expect((thrown as VerifierError).log).toContain("processed");
+  }
 });

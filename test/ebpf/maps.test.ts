@@ -40,8 +40,8 @@ describe("a hash", () => {
   test("refuses a value that its layout cannot hold", () => {
     using map = createMap(rules(3));
     const typed = new KeyedMap(map);
-    expect(() => typed.set({ family: -1, port: 1, name: "" }, value(0n))).toThrow("expected an integer from 0 to 4294967295, got -1");
-    expect(() => typed.set({ family: 1, port: 1, name: "longer than ten" }, value(0n))).toThrow("at most 10 octets");
+    expect(() => typed.set({ family: -1, port: 1, name: "" }, value(0n))).toThrow("expected `Key.family` to be 0 to 4294967295, got -1");
+    expect(() => typed.set({ family: 1, port: 1, name: "longer than ten" }, value(0n))).toThrow("at most 10 bytes");
   });
 
   test("cannot be used once it is closed", () => {

@@ -2,7 +2,7 @@
 import type { MapSpec } from "../map-spec.ts";
 import type { ProgramSpec } from "../program-spec.ts";
 import { KeyedMap } from "./keyed-map.ts";
-import { createMap, type LoadedMap, type MapBtf } from "./loaded-map.ts";
+import { createMap, type LoadedMap } from "./loaded-map.ts";
 import { PerCpuMap } from "./per-cpu-map.ts";
 import { type KernelProgram, loadProgram } from "./program.ts";
 import { ReferenceMap } from "./reference-map.ts";
@@ -16,8 +16,6 @@ export interface CollectionSpec {
 export interface LoadOptions {
   /** Maps that exist already, pinned or of another collection, by their specification; they stay their owner's. */
   readonly given?: ReadonlyMap<MapSpec, LoadedMap>;
-  /** BTF for maps of which the kernel asks for it (task and cgroup storage). */
-  readonly btfOf?: (map: MapSpec) => MapBtf | undefined;
 }
 
 /** What was loaded. Disposing closes the programs and maps; what is attached stays as long as its link. */
@@ -74,7 +72,7 @@ export function loadCollection(spec: CollectionSpec, options: LoadOptions = {}):
   using loading = new DisposableStack();
   const maps = new Map<MapSpec, LoadedMap>(options.given);
   for (const map of [...(spec.maps ?? []), ...spec.programs.flatMap((program) => program.maps)]) {
-    if (!maps.has(map)) maps.set(map, loading.use(createMap(map, options.btfOf?.(map))));
+    if (!maps.has(map)) maps.set(map, loading.use(createMap(map)));
   }
   const fdOf = (map: MapSpec): number => {
     const loaded = maps.get(map);

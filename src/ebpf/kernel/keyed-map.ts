@@ -1,8 +1,9 @@
 /** Maps with typed keys and values. */
 import { LinuxCallError } from "../../linux/linux-error.ts";
+import type { LayoutCodec } from "../layout-codec.ts";
 import { ERRNO } from "./bpf-command.ts";
 import type { LoadedMap } from "./loaded-map.ts";
-import { type Codec, keyCodec, valueCodec } from "./map-codec.ts";
+import { keyCodec, valueCodec } from "./map-codec.ts";
 import type { RawMap, UpdateMode } from "./raw-map.ts";
 
 /** Entries per batch; a hash needs room for its fullest bucket. */
@@ -19,8 +20,8 @@ const lacksBatches = (errno: number): boolean => errno === ERRNO.ENOTSUPP || err
 export class KeyedMap<K, V> {
   readonly map: LoadedMap<K, V>;
   readonly #raw: RawMap;
-  readonly #key: Codec<K>;
-  readonly #value: Codec<V>;
+  readonly #key: LayoutCodec<K>;
+  readonly #value: LayoutCodec<V>;
   readonly #keyView: DataView;
   readonly #valueView: DataView;
 

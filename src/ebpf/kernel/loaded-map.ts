@@ -2,10 +2,12 @@
 import { LinuxCallError } from "../../linux/linux-error.ts";
 import { SharedMemory } from "../../linux/native.ts";
 import { pageSizeBytes } from "../../linux/page-size.ts";
+import { mapBtf } from "../btf/spec-btf.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapSpec, type MapType } from "../map-spec.ts";
 import { Attributes, bpf, ERRNO } from "./bpf-command.ts";
 import { possibleCpuCount } from "./cpu-count.ts";
 import { Descriptor } from "./descriptor.ts";
+import { loadBtf } from "./load-btf.ts";
 import { privilegeError } from "./privilege.ts";
 import { RawMap } from "./raw-map.ts";
 
@@ -28,12 +30,8 @@ const PER_CPU: ReadonlySet<MapType> = new Set(["percpu_hash", "percpu_array", "l
 
 export const isPerCpu = (type: MapType): boolean => PER_CPU.has(type);
 
-/** Types that need BTF of key and value; see `loadMapBtf`. */
-export interface MapBtf {
-  readonly fd: number;
-  readonly keyTypeId: number;
-  readonly valueTypeId: number;
-}
+/** Types of which the kernel asks for the BTF of key and value. */
+const NEEDS_BTF: ReadonlySet<MapType> = new Set(["task_storage", "cgrp_storage", "sk_storage", "inode_storage"]);
 
 /** A map that exists. It stays in the kernel while this, a program or a pin holds it. */
 export class LoadedMap<K = unknown, V = unknown> implements Disposable {
@@ -90,8 +88,10 @@ export const perCpuStride = (valueSize: number): number => Math.ceil(valueSize /
  *
  * Throws `EBPF_PRIVILEGE` or `LINUX_CALL`.
  */
-export function createMap<K, V>(spec: MapSpec<K, V>, btf?: MapBtf): LoadedMap<K, V> {
+export function createMap<K, V>(spec: MapSpec<K, V>): LoadedMap<K, V> {
   using pattern = spec.inner === undefined ? undefined : createMap(spec.inner);
+  const btf = NEEDS_BTF.has(spec.type) ? mapBtf(spec) : undefined;
+  using types = btf === undefined ? undefined : loadBtf(btf.data);
   const attributes = new Attributes()
     .u32(CREATE.type, MAP_TYPES[spec.type])
     .u32(CREATE.keySize, spec.keySize)
@@ -100,7 +100,7 @@ export function createMap<K, V>(spec: MapSpec<K, V>, btf?: MapBtf): LoadedMap<K,
     .u32(CREATE.flags, spec.flags ?? 0)
     .u32(CREATE.innerMap, pattern?.fd ?? 0)
     .name(CREATE.name, spec.name)
-    .u32(CREATE.btf, btf?.fd ?? 0)
+    .u32(CREATE.btf, types?.fd ?? 0)
     .u32(CREATE.btfKeyType, btf?.keyTypeId ?? 0)
     .u32(CREATE.btfValueType, btf?.valueTypeId ?? 0)
     .u64(CREATE.extra, BigInt(spec.extra ?? 0));

@@ -1,16 +1,17 @@
 /** Maps that hold a value for each CPU. */
 
+import type { LayoutCodec } from "../layout-codec.ts";
 import type { LoadedMap } from "./loaded-map.ts";
 import { perCpuStride } from "./loaded-map.ts";
-import { type Codec, keyCodec, valueCodec } from "./map-codec.ts";
+import { keyCodec, valueCodec } from "./map-codec.ts";
 import type { RawMap } from "./raw-map.ts";
 
 /** A map of which each CPU writes its own values, without locks; reading gives them all. */
 export class PerCpuMap<K, V> {
   readonly map: LoadedMap<K, V>;
   readonly #raw: RawMap;
-  readonly #key: Codec<K>;
-  readonly #value: Codec<V>;
+  readonly #key: LayoutCodec<K>;
+  readonly #value: LayoutCodec<V>;
   readonly #keyView: DataView;
   readonly #valueView: DataView;
   readonly #stride: number;

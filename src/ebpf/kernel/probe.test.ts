@@ -11,7 +11,7 @@ const refusing = (error: Error, missing: readonly string[] = []): ProbeInput => 
   return { load: refuse, create: refuse, btf: refuse, missing };
 };
 const NO_BTF = new VigilError("EBPF_NO_BTF", "this kernel does not show its types");
-const verifier = (log: string): VerifierError => new VerifierError("probe", "refused", { log });
+const verifier = (log: string): VerifierError => new VerifierError("refused", { program: "probe", log });
 
 describe("a probe of the running kernel", () => {
   const probe = new KernelProbe();
@@ -19,7 +19,7 @@ describe("a probe of the running kernel", () => {
     "finds the hook %s",
     (hook) => expect(probe.hook(hook)).toEqual({ kind: "available" }),
   );
-  test.each(["hash", "array", "percpu_array", "lru_hash", "lpm_trie", "ringbuf", "array_of_maps", "prog_array"] as const)(
+  test.each(["hash", "array", "percpu_array", "lru_hash", "lpm_trie", "ringbuf", "array_of_maps", "prog_array", "task_storage"] as const)(
     "finds maps of type %s",
     (type) => expect(probe.map(type)).toEqual({ kind: "available" }),
   );

@@ -5,6 +5,7 @@ import { assemble } from "../assembler/assemble.ts";
 import { call, exit, move } from "../assembler/instructions.ts";
 import type { Btf } from "../btf/btf.ts";
 import { KERNEL_CALLS, type KernelCallName } from "../builder/kernel-call.ts";
+import { u32 } from "../layout.ts";
 import { MAP_FLAGS, MAP_TYPES, type MapSpec, type MapType } from "../map-spec.ts";
 import type { ProgramSpec } from "../program-spec.ts";
 import { AVAILABLE, type Availability, unavailable, unknown } from "./availability.ts";
@@ -186,7 +187,7 @@ function trialMap(type: MapType): MapSpec {
     case "arena":
       return { ...pair, keySize: 0, valueSize: 0, flags: MAP_FLAGS.mmapable };
     default:
-      return LOCAL_STORAGE.has(type) ? { ...pair, maxEntries: 0, flags: MAP_FLAGS.noPrealloc } : pair;
+      return LOCAL_STORAGE.has(type) ? { ...pair, value: u32, maxEntries: 0, flags: MAP_FLAGS.noPrealloc } : pair;
   }
 }
 

@@ -1,12 +1,17 @@
 /** Programs in the kernel: loading, with the verifier's words when it refuses, and running them for tests. */
 import type { VigilError } from "../../lib/error.ts";
 import { LinuxCallError } from "../../linux/linux-error.ts";
+import { programBtf } from "../btf/spec-btf.ts";
 import { encodeInstructions, SLOT_SIZE } from "../encoding.ts";
+import { LOAD_IMMEDIATE_64 } from "../instruction.ts";
 import type { MapSpec } from "../map-spec.ts";
+import { PSEUDO_VALUE } from "../opcode.ts";
 import { ATTACH_TYPES, PROGRAM_TYPES, type ProgramSpec } from "../program-spec.ts";
+import { explainVerifierLog } from "../verifier-error.ts";
 import { Attributes, bpf, cString, ERRNO, mustBpf } from "./bpf-command.ts";
 import { Descriptor } from "./descriptor.ts";
 import { VerifierError } from "./kernel-error.ts";
+import { loadBtf } from "./load-btf.ts";
 import { capabilitiesFor, privilegeError } from "./privilege.ts";
 
 /** Offsets of the attributes of BPF_PROG_LOAD. */
@@ -21,8 +26,19 @@ const LOAD = {
   flags: 44,
   name: 48,
   expectedAttachType: 68,
+  btf: 72,
+  functionInfoSize: 76,
+  functionInfo: 80,
+  functionCount: 88,
+  lineInfoSize: 92,
+  lineInfo: 96,
+  lineCount: 104,
   attachBtfId: 108,
 } as const;
+
+/** Bytes of a record of `func_info` and of `line_info`. */
+const FUNCTION_INFO_SIZE = 8;
+const LINE_INFO_SIZE = 16;
 
 /** A verifier's log grows with the program; the first size holds nearly every one. */
 const LOG_SIZES: readonly number[] = [1 << 18, 1 << 22, 1 << 25];
@@ -65,9 +81,28 @@ export function loadProgram(spec: ProgramSpec, fdOf: (map: MapSpec) => number): 
     .name(LOAD.name, spec.name)
     .u32(LOAD.expectedAttachType, spec.expectedAttachType === undefined ? 0 : ATTACH_TYPES[spec.expectedAttachType])
     .u32(LOAD.attachBtfId, spec.attachTo?.btfId ?? 0);
+  using _types = callsBack(spec) ? describe(spec, attributes) : undefined;
   const { value: fd, errno } = attempt(attributes);
   if (fd !== -1) return new KernelProgram(spec, fd);
   throw refusal(spec, errno, attributes);
+}
+
+/** The kernel calls functions of the program back, and asks for their types. */
+const callsBack = ({ instructions }: ProgramSpec): boolean =>
+  instructions.some(({ opcode, src }) => opcode === LOAD_IMMEDIATE_64 && src === PSEUDO_VALUE.function);
+
+function describe(spec: ProgramSpec, attributes: Attributes): Descriptor {
+  const { data, functions, lines } = programBtf(spec);
+  const types = loadBtf(data);
+  attributes
+    .u32(LOAD.btf, types.fd)
+    .u32(LOAD.functionInfoSize, FUNCTION_INFO_SIZE)
+    .pointer(LOAD.functionInfo, functions)
+    .u32(LOAD.functionCount, functions.length / FUNCTION_INFO_SIZE)
+    .u32(LOAD.lineInfoSize, LINE_INFO_SIZE)
+    .pointer(LOAD.lineInfo, lines)
+    .u32(LOAD.lineCount, lines.length / LINE_INFO_SIZE);
+  return types;
 }
 
 function attempt(attributes: Attributes): { readonly value: number; readonly errno: number } {
@@ -107,8 +142,8 @@ function verifierLog(attributes: Attributes): string {
 }
 
 function explained(spec: ProgramSpec, log: string): VerifierError {
-  const lines = log.split("\n").filter((line) => !/^(processed \d+ insns|verification time|stack depth)/.test(line));
-  return new VerifierError(spec.name, `the kernel refuses the program \`${spec.name}\`: ${lines.at(-1) ?? "it does not say why"}`, { log });
+  const { message, source, hint } = explainVerifierLog(spec.instructions, log);
+  return new VerifierError(`the kernel refuses the program \`${spec.name}\`: ${message}`, { program: spec.name, log, source, hint });
 }
 
 /** What a program run by `testRun` gets. */

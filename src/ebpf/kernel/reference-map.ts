@@ -1,6 +1,8 @@
 /** Maps whose values are other objects of the kernel: programs to jump to, or maps. */
+
+import type { LayoutCodec } from "../layout-codec.ts";
 import type { LoadedMap } from "./loaded-map.ts";
-import { type Codec, keyCodec } from "./map-codec.ts";
+import { keyCodec } from "./map-codec.ts";
 import type { KernelProgram } from "./program.ts";
 import type { RawMap } from "./raw-map.ts";
 
@@ -11,7 +13,7 @@ import type { RawMap } from "./raw-map.ts";
 export class ReferenceMap<K> {
   readonly map: LoadedMap<K>;
   readonly #raw: RawMap;
-  readonly #key: Codec<K>;
+  readonly #key: LayoutCodec<K>;
   readonly #keyView: DataView;
   readonly #valueView: DataView;
 
