@@ -18,6 +18,14 @@ import {
   policyReloadCommand,
   policyTestCommand,
 } from "./commands/policy.ts";
+import {
+  profileDiffCommand,
+  profileExportCommand,
+  profileMergeCommand,
+  profileRecordCommand,
+  profileShowCommand,
+  profileVerifyCommand,
+} from "./commands/profile.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
 import { upCommand } from "./commands/up.ts";
@@ -37,6 +45,12 @@ export const CATALOGUE: readonly Command[] = [
   eventsWhyCommand,
   runCommand,
   identityProxyCommand,
+  profileRecordCommand,
+  profileShowCommand,
+  profileVerifyCommand,
+  profileDiffCommand,
+  profileMergeCommand,
+  profileExportCommand,
   explainCommand,
   kernelProbeCommand,
   kernelShowCommand,

@@ -92,7 +92,7 @@ export function idMapFor({ uid, gid }: Caller): IdMap {
 }
 
 export function planConfinement(program: ConfinedProgram, confinement: Confinement, caller: Caller): LaunchPlan {
-  const path = findProgram(program.command, program.environment["PATH"] ?? "/usr/bin:/bin", program.directory);
+  const path = findProgram(program.command, program.environment["PATH"] ?? DEFAULT_PATH, program.directory);
   const { profile, limits, identity } = confinement;
   const own = architecture();
   const filter = compileFilter(withCalls(profile ?? DEFAULT_PROFILE, ["execve"], "base"), {
@@ -143,7 +143,7 @@ function initFilter(): Uint8Array {
   );
 }
 
-const environmentLines = (environment: ConfinedProgram["environment"]): readonly string[] =>
+export const environmentLines = (environment: ConfinedProgram["environment"]): readonly string[] =>
   Object.entries(environment).flatMap(([name, value]) => (value === undefined || value.includes("\0") ? [] : [`${name}=${value}`]));
 
 const MAX_HOST_NAME = 63;
@@ -155,6 +155,9 @@ const hostName = (name: string): string => {
     .slice(0, MAX_HOST_NAME);
   return cleaned === "" ? "confined" : cleaned;
 };
+
+/** What execvp(3) takes without PATH. */
+export const DEFAULT_PATH = "/usr/bin:/bin";
 
 /** The program as a path, by the rules of execvp(3). Throws `CONFINE_PROGRAM`. */
 export function findProgram(command: string, searchPath: string, directory: string): string {

@@ -1,4 +1,5 @@
 /** Profiles together: the union across replicas and versions, and what changed from one to another. */
+import type { SyscallName } from "../../linux/syscall-numbers.ts";
 import { unionAlternatives } from "./guarded-arguments.ts";
 import { type Alternative, alternativeKey, EMPTY_PROFILE, PATH_ACCESSES, type Profile, type ProfileCall, sortReasons } from "./profile.ts";
 
@@ -64,7 +65,11 @@ export interface ListDifference {
 export interface ProfileDifference {
   readonly calls: ListDifference;
   /** Calls that both have, with other arguments. */
-  readonly changed: readonly { readonly name: string; readonly before: readonly Alternative[]; readonly after: readonly Alternative[] }[];
+  readonly changed: readonly {
+    readonly name: SyscallName;
+    readonly before: readonly Alternative[];
+    readonly after: readonly Alternative[];
+  }[];
   readonly capabilities: ListDifference;
   /** `read /etc/hosts` */
   readonly paths: ListDifference;

@@ -19,10 +19,19 @@ export interface RipeningRules {
   readonly minQuietMs: number;
   /** The quiet end as a part of the run: a program that shows something new after a minute is not known after two. */
   readonly minQuietShare: number;
+  /** Programs whose runs are all shorter need more of them, and no quiet end. */
+  readonly shortRunMs: number;
+  readonly minShortRuns: number;
 }
 
 /** Two runs, since what differs between runs (caches, first start) shows in the second. */
-export const DEFAULT_RIPENING: RipeningRules = { minRuns: 2, minQuietMs: 1_000, minQuietShare: 0.5 };
+export const DEFAULT_RIPENING: RipeningRules = {
+  minRuns: 2,
+  minQuietMs: 1_000,
+  minQuietShare: 0.5,
+  shortRunMs: 5_000,
+  minShortRuns: 3,
+};
 
 /** Judges the recordings of a profile. A profile with none (static only) is young. */
 export function judgeConvergence(profile: Profile, rules: RipeningRules = DEFAULT_RIPENING): Convergence {
@@ -31,13 +40,18 @@ export function judgeConvergence(profile: Profile, rules: RipeningRules = DEFAUL
   const best = quiets.toSorted((a, b) => b.quietMs - a.quietMs)[0] ?? { quietMs: 0, durationMs: 0 };
   const isIn = (reason: string) => (call: ProfileCall) => call.reasons.some((each) => each === reason);
   const steady = profile.calls.filter(isIn("steady")).length;
+  // A program that does its work and ends has no quiet time: it is known by being run again.
+  const isShort = runs.every(({ durationMs }) => durationMs < rules.shortRunMs);
+  const needed = isShort ? rules.minShortRuns : rules.minRuns;
   const reasons = [
-    ...(runs.length >= rules.minRuns ? [] : [`${runs.length} of ${rules.minRuns} runs were recorded`]),
-    ...(best.quietMs >= rules.minQuietMs
+    ...(runs.length >= needed ? [] : [`${runs.length} of ${needed} runs were recorded`]),
+    ...(isShort || best.quietMs >= rules.minQuietMs
       ? []
       : [`a new call was seen ${best.quietMs} ms before the end, less than ${rules.minQuietMs} ms`]),
-    ...(best.quietMs >= best.durationMs * rules.minQuietShare ? [] : ["new calls were seen in the last half of the longest quiet run"]),
-    ...(steady > 0 ? [] : ["nothing was recorded after the start-up"]),
+    ...(isShort || best.quietMs >= best.durationMs * rules.minQuietShare
+      ? []
+      : ["new calls were seen in the last half of the longest quiet run"]),
+    ...(isShort || steady > 0 ? [] : ["nothing was recorded after the start-up"]),
   ];
   return {
     runs: runs.length,

@@ -45,20 +45,25 @@ const TABLE: Partial<Record<SyscallName, readonly GuardedArgument[]>> = {
 /** Guarded only when asked: which files a program creates is better said by paths. */
 const OPENAT: readonly GuardedArgument[] = [{ argument: 2, mask: ACCESS_MODE_AND_CREATION, name: "flags" }];
 
-export const GUARDED_CALLS: readonly SyscallName[] = Object.keys(TABLE) as SyscallName[]; // the keys of a record over these names
+const GUARDED_CALLS = Object.keys(TABLE) as SyscallName[]; // the keys of a record over these names
+
+export interface GuardOptions {
+  /** Also how files are opened. */
+  readonly openFlags?: boolean;
+}
+
+/** The calls that have arguments worth filtering. */
+export const guardedCalls = ({ openFlags = false }: GuardOptions = {}): readonly SyscallName[] =>
+  openFlags ? [...GUARDED_CALLS, "openat"] : GUARDED_CALLS;
 
 /** The arguments of a call that are worth filtering; none for most calls. */
-export function guardedArguments(name: SyscallName, options: { readonly openFlags?: boolean } = {}): readonly GuardedArgument[] {
+export function guardedArguments(name: SyscallName, options: GuardOptions = {}): readonly GuardedArgument[] {
   if (name === "openat" && options.openFlags === true) return OPENAT;
   return TABLE[name] ?? [];
 }
 
 /** What the guarded arguments of a call had as values, or undefined for a call that has none. `args` are unsigned 64-bit. */
-export function observedAlternative(
-  name: SyscallName,
-  args: readonly bigint[],
-  options: { readonly openFlags?: boolean } = {},
-): Alternative | undefined {
+export function observedAlternative(name: SyscallName, args: readonly bigint[], options: GuardOptions = {}): Alternative | undefined {
   const guarded = guardedArguments(name, options);
   if (guarded.length === 0) return undefined;
   return guarded.map(({ argument, mask }): Condition => ({ argument, mask, value: (args[argument] ?? 0n) & mask }));
