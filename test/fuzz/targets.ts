@@ -1,9 +1,10 @@
 import { celEvaluationFuzz } from "./cel.ts";
 import { celFrontEndFuzz } from "./cel-front-end.ts";
+import { grpcFuzz } from "./grpc.ts";
 import { regexFuzz } from "./regex.ts";
 import { spiffeFuzz } from "./spiffe.ts";
 import type { FuzzTarget } from "./target.ts";
 import { webhookFuzz } from "./webhook.ts";
 import { yamlFuzz } from "./yaml.ts";
 
-export const targets: readonly FuzzTarget[] = [regexFuzz, celFrontEndFuzz, celEvaluationFuzz, yamlFuzz, webhookFuzz, spiffeFuzz];
+export const targets: readonly FuzzTarget[] = [regexFuzz, celFrontEndFuzz, celEvaluationFuzz, yamlFuzz, webhookFuzz, spiffeFuzz, grpcFuzz];
