@@ -64,6 +64,22 @@ const BORDERS: readonly Border[] = [
     without: ["src/cmd/commands/", "src/cmd/main.ts", "src/cmd/run-command-line.ts", "src/cmd/supervis", "src/policy/kyverno-test/"],
   },
   {
+    entry: "src/cmd/agent.ts",
+    why: "the agent, which every process of the machine can call, reads no policies and judges nothing",
+    without: [
+      "src/admission/",
+      "src/cel/",
+      "src/cmd/commands/",
+      "src/cmd/control/",
+      "src/cmd/main.ts",
+      "src/cmd/supervis",
+      "src/evidence/",
+      "src/identity/authority/",
+      "src/policy/",
+      "src/resource/",
+    ],
+  },
+  {
     entry: "src/cmd/run-command-line.ts",
     why: "rows of the catalogue are light: engines are loaded by the command that needs them",
     atStart: true,

@@ -8,6 +8,7 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
 import { identityProxyCommand } from "./commands/identity-proxy.ts";
 import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
@@ -41,6 +42,8 @@ export const CATALOGUE: readonly Command[] = [
   policyTestCommand,
   policyBenchCommand,
   policyReloadCommand,
+  identityShowCommand,
+  identityDoctorCommand,
   eventsCommand,
   eventsWhyCommand,
   runCommand,

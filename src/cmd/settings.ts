@@ -57,6 +57,23 @@ export const SETTINGS = {
     summary: "reviews at once; more are asked to come again",
   },
   "admission.drain": { kind: "duration", value: "TIME", default: 10_000, summary: "how long answers under way may take when Vigil stops" },
+  "identity.socket": {
+    kind: "text",
+    value: "PATH",
+    completes: "file",
+    summary: "unix socket where workloads get their identities (/run/vigil/agent.sock, or agent.sock in another state directory)",
+  },
+  "identity.wait": {
+    kind: "duration",
+    value: "TIME",
+    default: 30_000,
+    summary: "how long a workload that is not registered yet may wait before it is refused",
+  },
+  "identity.telemetry": {
+    kind: "text",
+    value: "HOST:PORT",
+    summary: "address of the agent's metrics and health over HTTP (none unless given)",
+  },
   "events.keepDays": { kind: "integer", value: "DAYS", min: 1, max: 3_650, default: 30, summary: "days that events are kept" },
   "events.keepMebibytes": {
     kind: "integer",

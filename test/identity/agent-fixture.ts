@@ -12,14 +12,14 @@ import { createWorkloadServer, listenForWorkloads, type WorkloadServerOptions } 
 import { Accounts } from "../../src/identity/attestation/accounts.ts";
 import { BinaryDigest } from "../../src/identity/attestation/binary-digest.ts";
 import { unixAttestor } from "../../src/identity/attestation/unix-attestor.ts";
-import { TestAuthority } from "./test-authority.ts";
+import { ScriptedAuthority } from "./scripted-authority.ts";
 
 export const METADATA: { readonly "workload.spiffe.io": "true" } = { "workload.spiffe.io": "true" };
 export const OWN_UID: string = `unix:uid:${process.getuid?.()}`;
 
 export interface Fixture {
   readonly directory: string;
-  readonly authority: TestAuthority;
+  readonly authority: ScriptedAuthority;
   readonly agent: Agent;
   readonly metrics: AgentMetrics;
   readonly server: GrpcServer;
@@ -34,14 +34,16 @@ export interface FixtureOptions {
   readonly agent?: Partial<AgentOptions>;
   readonly server?: Partial<WorkloadServerOptions>;
   readonly clock?: () => number;
+  /** The authority's, where that differs. */
+  readonly authorityClock?: () => number;
   readonly isAuthorityUp?: boolean;
-  readonly prepare?: (authority: TestAuthority) => void;
+  readonly prepare?: (authority: ScriptedAuthority) => void;
 }
 
 export async function startAgent(options: FixtureOptions = {}): Promise<Fixture> {
   const directory = mkdtempSync(join(tmpdir(), "vigil-agent-"));
   const clock = options.clock ?? Date.now;
-  const authority = new TestAuthority(join(directory, "authority.sock"), clock);
+  const authority = new ScriptedAuthority(join(directory, "authority.sock"), options.authorityClock ?? clock);
   options.prepare?.(authority);
   if (options.isAuthorityUp ?? true) await authority.start();
   const events: AgentEvent[] = [];

@@ -16,7 +16,7 @@ import { parseTrustDomain } from "../../src/spiffe/spiffe-id.ts";
 import { verifyWitSvid } from "../../src/spiffe/wit-svid.ts";
 import { parseX509Svid, verifyX509Svid } from "../../src/spiffe/x509-svid.ts";
 import { type Fixture, type FixtureOptions, next, OWN_UID, startAgent } from "./agent-fixture.ts";
-import { makeCa, type TestAuthority, type TestEntry } from "./test-authority.ts";
+import { makeCa, type ScriptedAuthority, type TestEntry } from "./scripted-authority.ts";
 
 const METHODS = SpiffeWorkloadAPI.method;
 const WEB: TestEntry = { id: "web", spiffeId: "spiffe://test.example/web", selectors: [OWN_UID] };
@@ -91,7 +91,7 @@ describe("X.509-SVIDs", () => {
 
   test("carry the bundles of the trust domains that an identity federates with, and of no other", async () => {
     const { channel, authority } = await start({
-      prepare: (made: TestAuthority) => {
+      prepare: (made: ScriptedAuthority) => {
         for (const name of ["partner.example", "hidden.example"]) {
           const domain = parseTrustDomain(name);
           if (domain.ok) made.federated.set(domain.value, [makeCa(Date.now).certificate]);

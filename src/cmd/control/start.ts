@@ -3,6 +3,7 @@
 import type { SnapshotStatus } from "../../admission/active-snapshot.ts";
 import type { BreakGlassOpening } from "../../admission/break-glass.ts";
 import type { EventStoreStatus } from "../../evidence/event-store.ts";
+import { EVENTS_ROUTE } from "../event-forwarder.ts";
 import { createLog } from "../log.ts";
 import { type Routes, serveManagement } from "../management-server.ts";
 import { BUILT_IN } from "../policy-set.ts";
@@ -11,6 +12,7 @@ import type { Running } from "../run-supervised.ts";
 import { readVersion } from "../version.ts";
 import { breakGlassRoutes } from "./break-glass-routes.ts";
 import { type Evidence, openEvidence } from "./evidence.ts";
+import { storeForwarded } from "./forwarded-events.ts";
 import { PolicySource } from "./policy-source.ts";
 import type { ControlSettings } from "./settings.ts";
 import { startWebhook, type Webhook } from "./webhook.ts";
@@ -49,6 +51,7 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
     "GET /v1/status": status,
     "POST /v1/reload": async () => ({ diagnostics: await policies.reload(), policies: status().policies }),
     ...breakGlassRoutes(webhook.breakGlass),
+    [EVENTS_ROUTE]: (body) => storeForwarded(body, evidence),
   };
   const management = await serveManagement(settings.stateDirectory, routes);
   evidence.acted({ action: "start", object: "control", outcome: "done", message: `at ${webhook.url}`, subject: "vigil", severity: 1 });

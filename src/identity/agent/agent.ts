@@ -24,9 +24,12 @@ export interface AgentOptions {
   readonly softLimit?: number;
   /** JWT-SVIDs that are held; 1000 unless given. */
   readonly tokenLimit?: number;
+  /** How long the authority may take to say something after it took the connection; 10 s unless given. */
+  readonly authorityTimeoutMs?: number;
 }
 
 const DEFAULT_LIMIT = 1_000;
+const AUTHORITY_TIMEOUT_MS = 10_000;
 /** The watchdog looks at least so often, and at most so often. */
 const MAX_TICK_MS = 1_000;
 const MIN_TICK_MS = 10;
@@ -96,6 +99,7 @@ export class Agent {
       client,
       clock,
       random,
+      firstMessageMs: options.authorityTimeoutMs ?? AUTHORITY_TIMEOUT_MS,
       backOff: () => reconnectBackOff(this.#shortestTtlMs()),
       onUpdate: (update) => this.#update(update),
       onStatus: (status) => this.#linkChanged(status),

@@ -1,8 +1,9 @@
 /** The lasting connection to the authority: one stream of its state, made again with growing pauses whenever it ends. */
 
+import { create } from "@bufbuild/protobuf";
 import { GrpcError } from "../../grpc/grpc-error.ts";
 import { messageOf } from "../../lib/error.ts";
-import type { SyncResponse } from "../generated/vigil/authority/v1/authority_pb.ts";
+import { type SyncResponse, SyncResponseSchema } from "../generated/vigil/authority/v1/authority_pb.ts";
 import type { AuthorityClient } from "./authority-client.ts";
 import { type BackOff, pauseMs } from "./renewal.ts";
 
@@ -26,10 +27,9 @@ export interface LinkOptions {
   readonly backOff: () => BackOff;
   readonly onUpdate: (update: SyncResponse) => void;
   readonly onStatus: (status: LinkStatus) => void;
+  /** How long the first message may take. */
+  readonly firstMessageMs: number;
 }
-
-/** How long the first message may take. */
-const FIRST_MESSAGE_MS = 10_000;
 
 export class AuthorityLink {
   readonly #options: LinkOptions;
@@ -66,13 +66,18 @@ export class AuthorityLink {
 
   /** Follows one stream to its end, and says why it ended. */
   async #follow(signal: AbortSignal, onFirst: () => void): Promise<LinkProblem> {
-    const { client, clock, onUpdate } = this.#options;
+    const { client, clock, onUpdate, firstMessageMs } = this.#options;
     const attempt = new AbortController();
-    const tooLate = setTimeout(() => attempt.abort(), FIRST_MESSAGE_MS);
+    const tooLate = setTimeout(() => attempt.abort(), firstMessageMs);
     try {
       let isFirst = true;
-      for await (const update of client.sync(AbortSignal.any([signal, attempt.signal]))) {
-        onUpdate(update);
+      let parts: SyncResponse[] = [];
+      for await (const part of client.sync(AbortSignal.any([signal, attempt.signal]))) {
+        parts.push(part);
+        // Half of a state is none: workloads in the other half would lose their identities for a moment.
+        if (part.continues) continue;
+        onUpdate(joined(part, parts));
+        parts = [];
         if (!isFirst) continue;
         isFirst = false;
         clearTimeout(tooLate);
@@ -81,8 +86,7 @@ export class AuthorityLink {
       }
       return { status: "UNAVAILABLE", message: "the authority ended the stream of its state" };
     } catch (error) {
-      if (attempt.signal.aborted)
-        return { status: "DEADLINE_EXCEEDED", message: `the authority sent nothing within ${FIRST_MESSAGE_MS} ms` };
+      if (attempt.signal.aborted) return { status: "DEADLINE_EXCEEDED", message: `the authority sent nothing within ${firstMessageMs} ms` };
       return problemOf(error);
     } finally {
       clearTimeout(tooLate);
@@ -107,6 +111,21 @@ export class AuthorityLink {
       this.#hurry = done;
     });
   }
+}
+
+/** The parts of one update as if it had been sent at once. */
+function joined(last: SyncResponse, parts: readonly SyncResponse[]): SyncResponse {
+  if (parts.length === 1) return last;
+  const bundles = parts.findLast((part) => part.bundles !== undefined)?.bundles;
+  const denials = parts.findLast((part) => part.denials !== undefined)?.denials;
+  return create(SyncResponseSchema, {
+    isFull: parts[0]?.isFull ?? false,
+    entries: parts.flatMap(({ entries }) => entries),
+    removedEntryIds: parts.flatMap(({ removedEntryIds }) => removedEntryIds),
+    revision: last.revision,
+    ...(bundles === undefined ? {} : { bundles }),
+    ...(denials === undefined ? {} : { denials }),
+  });
 }
 
 export const problemOf = (error: unknown): LinkProblem =>

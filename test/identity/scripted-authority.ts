@@ -59,7 +59,7 @@ export interface TestEntry {
   readonly hint?: string;
 }
 
-export class TestAuthority {
+export class ScriptedAuthority {
   readonly path: string;
   readonly domain: TrustDomain;
   readonly clock: () => number;
@@ -75,6 +75,7 @@ export class TestAuthority {
   readonly calls: { sync: number; x509: number; jwt: number; wit: number } = { sync: 0, x509: 0, jwt: 0, wit: 0 };
   /** What the next signings fail with. */
   failure: GrpcError | undefined;
+  syncFailure: GrpcError | undefined;
   refusal: { readonly code: number; readonly message: string } | undefined;
   readonly entries: Map<string, Entry> = new Map();
   #revision = 0n;
@@ -192,7 +193,7 @@ export class TestAuthority {
     return old;
   }
 
-  deny(change: Partial<TestAuthority["denials"]>): void {
+  deny(change: Partial<ScriptedAuthority["denials"]>): void {
     this.denials = { ...this.denials, ...change };
     this.#push({ denials: this.denials });
   }
@@ -241,7 +242,8 @@ export class TestAuthority {
 
   async *#sync(signal: AbortSignal): AsyncGenerator<SyncResponse> {
     this.calls.sync++;
-    const queue: SyncResponse[] = [this.#full()];
+    if (this.syncFailure !== undefined) throw this.syncFailure;
+    const queue: SyncResponse[] = [...this.#full()];
     let wake = (): void => {};
     const follow = (update: SyncResponse): void => {
       queue.push(update);
@@ -263,14 +265,14 @@ export class TestAuthority {
     }
   }
 
-  #full(): SyncResponse {
-    return create(SyncResponseSchema, {
-      isFull: true,
-      entries: [...this.entries.values()],
-      bundles: this.#bundles(),
-      denials: this.denials,
-      revision: this.#revision,
-    });
+  /** In parts, one entry each, as when there are many. */
+  #full(): readonly SyncResponse[] {
+    const whole = { isFull: true, bundles: this.#bundles(), denials: this.denials, revision: this.#revision };
+    const entries = [...this.entries.values()];
+    if (entries.length === 0) return [create(SyncResponseSchema, whole)];
+    return entries.map((entry, index) =>
+      create(SyncResponseSchema, { ...(index === 0 ? whole : {}), entries: [entry], continues: index < entries.length - 1 }),
+    );
   }
 
   #bundles(): {

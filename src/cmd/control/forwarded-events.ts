@@ -1,0 +1,56 @@
+/** Events of the other processes, on their way into the store. */
+import { VigilError } from "../../lib/error.ts";
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from "../../lib/json.ts";
+import type { ForwardedEvents } from "../event-forwarder.ts";
+import type { ManagementErrorCode } from "../management-server.ts";
+import type { Evidence } from "./evidence.ts";
+
+const DECISION_TEXTS = [
+  "point",
+  "verdict",
+  "mode",
+  "policy",
+  "policyDigest",
+  "rule",
+  "reasonCode",
+  "action",
+  "object",
+  "message",
+  "source",
+  "subject",
+];
+const ACTION_TEXTS = ["action", "object", "outcome", "message", "subject"];
+
+/** Stores what a process of the same Vigil sends. Who can open the management socket is its owner; the form is checked all the same. */
+export function storeForwarded(body: JsonValue, evidence: Pick<Evidence, "decided" | "acted">): { readonly stored: number } {
+  const { decisions, actions, producer, lost } = readForwarded(body);
+  for (const decision of decisions) evidence.decided(decision);
+  for (const action of actions) evidence.acted(action);
+  if (lost > 0) {
+    const message = `${lost} events of ${producer} were lost: too many waited`;
+    evidence.acted({ action: "store events", object: producer, outcome: "failed", message, subject: "vigil", severity: 4 });
+  }
+  return { stored: decisions.length + actions.length };
+}
+
+function readForwarded(body: JsonValue): ForwardedEvents {
+  if (!isJsonObject(body)) throw refused();
+  const { producer, decisions, actions, lost } = body;
+  if (typeof producer !== "string" || typeof lost !== "number" || !isJsonArray(decisions) || !isJsonArray(actions)) throw refused();
+  const isDecision = (value: JsonValue): boolean =>
+    hasFields(value, DECISION_TEXTS) && typeof value["latencyUs"] === "number" && isEvidence(value["evidence"]);
+  if (!decisions.every(isDecision) || !actions.every((value) => hasFields(value, ACTION_TEXTS))) throw refused();
+  // Every field was looked at above; the values of unions are Vigil's own.
+  return { producer, decisions, actions, lost } as unknown as ForwardedEvents;
+}
+
+function hasFields(value: JsonValue, texts: readonly string[]): value is JsonObject {
+  return isJsonObject(value) && typeof value["severity"] === "number" && texts.every((name) => typeof value[name] === "string");
+}
+
+const isEvidence = (value: JsonValue | undefined): boolean =>
+  isJsonArray(value) &&
+  value.every((item) => isJsonObject(item) && typeof item["expression"] === "string" && typeof item["value"] === "string");
+
+const refused = (): VigilError<ManagementErrorCode> =>
+  new VigilError("MANAGEMENT_BODY", "expected decisions and actions of a process of Vigil");

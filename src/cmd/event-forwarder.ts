@@ -1,0 +1,117 @@
+/** Events of a process that has no store, on their way to the one of the control process. */
+import type { ActionFields, DecisionFields } from "../event/producer.ts";
+import { messageOf } from "../lib/error.ts";
+import type { Log } from "./log.ts";
+import { askManagement } from "./management-client.ts";
+
+/** What `POST /v1/events` takes. */
+export interface ForwardedEvents {
+  /** The process that they come from. */
+  readonly producer: string;
+  readonly decisions: readonly DecisionFields[];
+  readonly actions: readonly ActionFields[];
+  /** Events that were lost because too many waited. */
+  readonly lost: number;
+}
+
+export const EVENTS_ROUTE = "POST /v1/events";
+
+const MAX_WAITING = 10_000;
+/** Below what the management API takes as a body. */
+const MAX_BATCH_BYTES = 48 * 1024;
+/** So many wait before it is worth a line that they do. */
+const MANY = 100;
+const PAUSE_MS = 200;
+const RETRY_MS = 2_000;
+
+type Waiting = { readonly sizeBytes: number } & (
+  | { readonly kind: "decision"; readonly fields: DecisionFields }
+  | { readonly kind: "action"; readonly fields: ActionFields }
+);
+
+export class EventForwarder {
+  readonly #options: { readonly stateDirectory: string; readonly producer: string; readonly log: Log };
+  #waiting: Waiting[] = [];
+  #lost = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<boolean> | undefined;
+  #isFailing = false;
+
+  constructor(options: { readonly stateDirectory: string; readonly producer: string; readonly log: Log }) {
+    this.#options = options;
+  }
+
+  decided(fields: DecisionFields): void {
+    this.#add({ kind: "decision", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  acted(fields: ActionFields): void {
+    this.#add({ kind: "action", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  /** Sends what waits, for so long at most. */
+  async close(withinMs: number): Promise<void> {
+    clearTimeout(this.#timer);
+    const untilMs = performance.now() + withinMs;
+    await this.#sending;
+    while (this.#waiting.length > 0 && performance.now() < untilMs) if (!(await this.#send())) break;
+    if (this.#waiting.length > 0)
+      this.#options.log("warning", "events could not be stored before the end", { count: this.#waiting.length });
+  }
+
+  #add(event: Waiting): void {
+    if (event.sizeBytes > MAX_BATCH_BYTES) {
+      this.#lost++;
+      return;
+    }
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#waiting.shift();
+      this.#lost++;
+    }
+    this.#waiting.push(event);
+    this.#timer ??= setTimeout(() => this.#flush(), PAUSE_MS).unref();
+  }
+
+  #flush(): void {
+    this.#sending = this.#send();
+    void this.#sending.then((isSent) => {
+      this.#timer = this.#waiting.length === 0 ? undefined : setTimeout(() => this.#flush(), isSent ? 0 : RETRY_MS).unref();
+    });
+  }
+
+  #nextBatch(): readonly Waiting[] {
+    let bytes = 0;
+    const end = this.#waiting.findIndex(({ sizeBytes }) => {
+      bytes += sizeBytes;
+      return bytes > MAX_BATCH_BYTES;
+    });
+    return end < 0 ? [...this.#waiting] : this.#waiting.slice(0, end);
+  }
+
+  async #send(): Promise<boolean> {
+    const { stateDirectory, producer, log } = this.#options;
+    const batch = this.#nextBatch();
+    const body: ForwardedEvents = {
+      producer,
+      decisions: batch.flatMap((event) => (event.kind === "decision" ? [event.fields] : [])),
+      actions: batch.flatMap((event) => (event.kind === "action" ? [event.fields] : [])),
+      lost: this.#lost,
+    };
+    try {
+      await askManagement(stateDirectory, EVENTS_ROUTE, body);
+    } catch (error) {
+      // The control process starts after this one; only what lasts is worth a line.
+      if (!this.#isFailing && this.#waiting.length > MANY) log("warning", `events wait for the store: ${messageOf(error)}`);
+      this.#isFailing = this.#waiting.length > MANY;
+      return false;
+    }
+    // More may have come, and the oldest may have gone, while these were on their way.
+    const sent = new Set(batch);
+    this.#waiting = this.#waiting.filter((event) => !sent.has(event));
+    this.#lost = 0;
+    this.#isFailing = false;
+    return true;
+  }
+}
+
+const sizeOf = (fields: DecisionFields | ActionFields): number => Buffer.byteLength(JSON.stringify(fields)) + 1;
