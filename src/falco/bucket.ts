@@ -4,7 +4,6 @@
  */
 import { mayGenerateCode } from "../cel/codegen/link.ts";
 import type { Test } from "./check-test.ts";
-import type { FieldValue } from "./field/field-row.ts";
 import type { PlanNode } from "./plan.ts";
 import type { SyscallEvent } from "./syscall-event.ts";
 
@@ -40,108 +39,157 @@ const isWorthRemembering = (node: PlanNode): boolean =>
   node.kind === "and" || node.kind === "or" || (node.kind === "test" && node.test.form.kind === "opaque");
 
 interface GeneratedBucket {
-  /** A function expression of `S` (a slot for each shared node), `K` (the functions below) and the constants. */
+  /** A function expression of `S` (a slot for each shared node), `G` and `V` (for each value that is worked out) and the constants. */
   readonly source: string;
-  readonly slotCount: number;
+  readonly nodeSlots: number;
+  readonly valueSlots: number;
   readonly constants: readonly unknown[];
 }
 
-/** Comparisons that need a value. */
-const RUNTIME = Object.freeze({
-  different: (a: FieldValue, b: FieldValue): boolean => a !== null && a !== b,
-  includes: (a: FieldValue, b: string): boolean => typeof a === "string" && a.includes(b),
-  startsWith: (a: FieldValue, b: string): boolean => typeof a === "string" && a.startsWith(b),
-  endsWith: (a: FieldValue, b: string): boolean => typeof a === "string" && a.endsWith(b),
-  less: (a: FieldValue, b: number): boolean => typeof a === "number" && a < b,
-  lessOrEqual: (a: FieldValue, b: number): boolean => typeof a === "number" && a <= b,
-  greater: (a: FieldValue, b: number): boolean => typeof a === "number" && a > b,
-  greaterOrEqual: (a: FieldValue, b: number): boolean => typeof a === "number" && a >= b,
-});
-
 function generateBucket(roots: readonly PlanNode[]): GeneratedBucket {
-  const slots = sharedNodes(roots);
-  const constants: unknown[] = [];
-  const names = new Map<unknown, string>();
-  const constant = (value: unknown): string => {
-    const known = names.get(value);
+  return new BucketSource(roots).generate();
+}
+
+/** What functions of an event begin with: `t` is for a value that is looked at twice. */
+const PROLOGUE = "const c=e.caller,f=e.fd,q=f===null?null:f.socket;let t;";
+
+class BucketSource {
+  readonly #roots: readonly PlanNode[];
+  readonly #slots: ReadonlyMap<number, number>;
+  readonly #constants: unknown[] = [];
+  readonly #names = new Map<unknown, string>();
+  readonly #functions: string[] = [];
+  readonly #written = new Set<number>();
+  /** Values that are worked out, by their text: alike in all checks. */
+  readonly #values = new Map<string, string>();
+
+  constructor(roots: readonly PlanNode[]) {
+    this.#roots = roots;
+    this.#slots = sharedNodes(roots);
+  }
+
+  generate(): GeneratedBucket {
+    const statements = this.#roots.map((root, index) => `if(${this.#use(root)})(r??=[]).push(${index});`);
+    const parameters = ["S", "G", "V", ...this.#constants.map((_, index) => `k${index}`)].join(",");
+    const tick = "g=g+1&0x3fffffff;if(g===0){S.fill(0);G.fill(0);g=1}";
+    const body = `${tick}${PROLOGUE}let r=null;${statements.join("")}return r`;
+    return {
+      source: `(${parameters})=>{let g=0;${this.#functions.join("")}return(e)=>{${body}}}`,
+      nodeSlots: this.#slots.size,
+      valueSlots: this.#values.size,
+      constants: this.#constants,
+    };
+  }
+
+  #constant(value: unknown): string {
+    const known = this.#names.get(value);
     if (known !== undefined) return known;
-    const name = `k${constants.push(value) - 1}`;
-    names.set(value, name);
+    const name = `k${this.#constants.push(value) - 1}`;
+    this.#names.set(value, name);
     return name;
-  };
-  const functions: string[] = [];
-  const written = new Set<number>();
-  const use = (node: PlanNode): string => {
-    const slot = slots.get(node.id);
-    if (slot === undefined) return expression(node);
-    if (!written.has(node.id)) {
-      written.add(node.id);
-      const body = expression(node);
-      functions.push(
-        `const n${slot}=(e)=>{const s=S[${slot}];if(s>>>1===g)return(s&1)===1;const v=${body};S[${slot}]=g*2+(v?1:0);return v};`,
-      );
+  }
+
+  /** A node, through its function when it is shared. */
+  #use(node: PlanNode): string {
+    const slot = this.#slots.get(node.id);
+    if (slot === undefined) return this.#expression(node);
+    if (!this.#written.has(node.id)) {
+      this.#written.add(node.id);
+      const value = this.#expression(node);
+      const known = `const s=S[${slot}];if(s>>>1===g)return(s&1)===1;`;
+      this.#functions.push(`const n${slot}=(e)=>{${known}${PROLOGUE}const v=${value};S[${slot}]=g*2+(v?1:0);return v};`);
     }
     return `n${slot}(e)`;
-  };
-  const expression = (node: PlanNode): string => {
+  }
+
+  #expression(node: PlanNode): string {
     switch (node.kind) {
       case "constant":
         return String(node.value);
       case "not":
-        return `!(${use(node.node)})`;
+        return `!(${this.#use(node.node)})`;
       case "and":
-        return `(${node.nodes.map(use).join("&&")})`;
+        return `(${node.nodes.map((child) => this.#use(child)).join("&&")})`;
       case "or":
-        return `(${node.nodes.map(use).join("||")})`;
+        return `(${node.nodes.map((child) => this.#use(child)).join("||")})`;
       case "test":
-        return testSource(node.test, constant);
+        return this.#test(node.test);
       default:
         return node satisfies never;
     }
-  };
-  const statements = roots.map((root, index) => `if(${use(root)})(r??=[]).push(${index});`);
-  const parameters = ["S", "K", ...constants.map((_, index) => `k${index}`)].join(",");
-  const tick = "g=g+1&0x3fffffff;if(g===0){S.fill(0);g=1}";
-  const source = `(${parameters})=>{let g=0;${functions.join("")}return(e)=>{${tick}let r=null;${statements.join("")}return r}}`;
-  return { source, slotCount: slots.size, constants };
-}
+  }
 
-function testSource({ access, form, holds }: Test, constant: (value: unknown) => string): string {
-  if (form.kind === "opaque") return `${constant(holds)}(e)`;
-  const value = access.path === undefined ? `${constant(access.read)}(e)` : propertySource(access.path);
-  switch (form.kind) {
-    case "present":
-      return `${value}!==null`;
-    case "equal":
-      return `${value}===${constant(form.value)}`;
-    case "among":
-      return `${constant(form.values)}.has(${value})`;
-    case "different":
-    case "includes":
-    case "startsWith":
-    case "endsWith":
-    case "less":
-    case "lessOrEqual":
-    case "greater":
-    case "greaterOrEqual":
-      return `K.${form.kind}(${value},${constant(form.value)})`;
-    default:
-      return form satisfies never;
+  #test({ access, form, holds, matches, isForAll }: Test): string {
+    if (access.readAll !== undefined && matches !== undefined) {
+      const values = this.#workedOut(access.text, access.readAll);
+      const [test, empty] = [this.#constant(matches), isForAll ? `${values}.length>0&&` : ""];
+      return `(${empty}${values}.${isForAll ? "every" : "some"}(${test}))`;
+    }
+    if (form.kind === "opaque" && matches === undefined) return `${this.#constant(holds)}(e)`;
+    const value = access.path === undefined ? this.#workedOut(access.text, access.read) : propertySource(access.path);
+    switch (form.kind) {
+      case "opaque":
+        return `${this.#constant(matches)}(${value})`;
+      case "present":
+        return `${value}!==null`;
+      case "equal":
+        return `${value}===${this.#constant(form.value)}`;
+      case "among":
+        return `${this.#constant(form.values)}.has(${value})`;
+      case "different":
+        return `((t=${value})!==null&&t!==${this.#constant(form.value)})`;
+      case "includes":
+      case "startsWith":
+      case "endsWith":
+        return `((t=${value})!==null&&t.${form.kind}(${this.#constant(form.value)}))`;
+      case "less":
+      case "lessOrEqual":
+      case "greater":
+      case "greaterOrEqual":
+        return `((t=${value})!==null&&t${ORDERS[form.kind]}${this.#constant(form.value)})`;
+      default:
+        return form satisfies never;
+    }
+  }
+
+  /** A value that is no property: worked out once for an event. */
+  #workedOut(text: string, read: unknown): string {
+    const known = this.#values.get(text);
+    if (known !== undefined) return `${known}(e)`;
+    const slot = this.#values.size;
+    const name = `v${slot}`;
+    this.#values.set(text, name);
+    this.#functions.push(
+      `const ${name}=(e)=>{if(G[${slot}]===g)return V[${slot}];G[${slot}]=g;return V[${slot}]=${this.#constant(read)}(e)};`,
+    );
+    return `${name}(e)`;
   }
 }
 
-const NULLABLE = ["fd", "fd.socket"];
+const ORDERS = { less: "<", lessOrEqual: "<=", greater: ">", greaterOrEqual: ">=" } as const;
+
+/** What a path begins with, and the name that functions have for it. */
+const OWNERS = [
+  { prefix: "fd.socket.", name: "q", isNullable: true },
+  { prefix: "fd.", name: "f", isNullable: true },
+  { prefix: "caller.", name: "c", isNullable: false },
+  { prefix: "", name: "e", isNullable: false },
+] as const;
 
 /** INVARIANT: paths are those of the catalogue of fields. */
 function propertySource(path: string): string {
   if (!/^[a-zA-Z]+(?:\.[a-zA-Z]+)*$/.test(path)) throw new RangeError(`no property path: ${path}`);
-  const guards = NULLABLE.filter((prefix) => path.startsWith(`${prefix}.`)).map((prefix) => `e.${prefix}===null`);
-  return guards.length === 0 ? `e.${path}` : `(${guards.join("||")}?null:e.${path})`;
+  for (const { prefix, name, isNullable } of OWNERS) {
+    if (!path.startsWith(prefix)) continue;
+    const property = `${name}.${path.slice(prefix.length)}`;
+    return isNullable ? `(${name}===null?null:${property})` : property;
+  }
+  throw new RangeError(`no property path: ${path}`);
 }
 
-function linkBucket({ source, slotCount, constants }: GeneratedBucket): Bucket {
+function linkBucket({ source, nodeSlots, valueSlots, constants }: GeneratedBucket): Bucket {
   const factory = new Function(`"use strict";return${source}`)() as (...given: readonly unknown[]) => Bucket; // as generated above
-  return factory(new Uint32Array(slotCount), RUNTIME, ...constants);
+  return factory(new Uint32Array(nodeSlots), new Uint32Array(valueSlots), new Array(valueSlots).fill(null), ...constants);
 }
 
 type Holds = (event: SyscallEvent) => boolean;

@@ -28,6 +28,10 @@ export interface Test {
   readonly key: string;
   readonly access: Access;
   readonly form: TestForm;
+  /** The check on one value of the access; undefined when it is not about values one by one. */
+  readonly matches: ((value: FieldValue) => boolean) | undefined;
+  /** Of many values, all have to match rather than any. */
+  readonly isForAll: boolean;
   /** The check, on any event. */
   readonly holds: (event: SyscallEvent) => boolean;
   /** What the check comes to on every event of a type, where that is known. */
@@ -83,6 +87,8 @@ function testOf(check: Check, access: Access, right: string, form: TestForm, mat
     key: `${access.text} ${check.operator} ${right}`,
     access,
     form: readAll === undefined ? form : { kind: "opaque" },
+    matches,
+    isForAll,
     holds,
     constantFor: (type) => {
       if (isNever || !access.isIn(type)) return false;
@@ -113,6 +119,8 @@ function compareFields(check: Check, access: Access, right: Operand): Result<Tes
     key: `${access.text} ${check.operator} val(${text})`,
     access: both,
     form: { kind: "opaque" },
+    matches: undefined,
+    isForAll: false,
     holds: (event) => {
       const [a, b] = [read(event), readOther(event)];
       return a !== null && b !== null && compare(a, b);

@@ -15,15 +15,17 @@ const isOpen = (type: string): boolean => OPEN_TYPES.has(type);
 
 /** An argument as Falco prints it. */
 export function argumentText({ type, args }: SyscallEvent, name: string): string | null {
-  const value = Object.hasOwn(args, name) ? args[name] : undefined;
-  if (value === undefined) return null;
+  const value = args[name];
   if (typeof value === "string") return value;
+  // What is neither text nor number is no argument: names come from rules, and objects have properties of their own.
+  if (typeof value !== "number") return null;
   const set = EVENT_TYPES.get(type)?.flags[name];
   return set === undefined ? String(value) : flagNames(set, value);
 }
 
+/** Names of arguments begin with a letter; what begins with a digit is a position. */
 const argumentName = (type: string, argument: string): string =>
-  /^\d+$/.test(argument) ? (EVENT_TYPES.get(type)?.args[Number(argument)] ?? argument) : argument;
+  argument.charCodeAt(0) <= 0x39 ? (EVENT_TYPES.get(type)?.args[Number(argument)] ?? argument) : argument;
 
 /** Whether events of this type have the argument; any may be in an event whose type is not in the table. */
 const hasArgument = (type: string, argument: string | undefined): boolean => {
