@@ -7,6 +7,7 @@ import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
 import { manyPolicies } from "./section/many-policies.ts";
 import { review } from "./section/review.ts";
+import { ring } from "./section/ring.ts";
 import { webhook } from "./section/webhook.ts";
 
 const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
@@ -16,6 +17,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   webhook,
   checking,
   handshakes,
+  ring,
 };
 
 const wanted = process.argv.slice(2);
