@@ -23,6 +23,12 @@ const BORDERS: readonly Border[] = [
     packages: ["node:buffer", "node:crypto", "node:zlib"],
   },
   {
+    entry: "src/ebpf/index.ts",
+    why: "the toolkit loads native calls when the first is made, and no other part of Vigil",
+    modules: ["src/ebpf/", "src/linux/", "src/lib/"],
+    packages: ["koffi", "node:buffer", "node:fs", "node:module", "node:path", "node:util"],
+  },
+  {
     entry: "src/spiffe/index.ts",
     why: "whoever verifies identities loads nothing that listens or connects",
     modules: ["src/spiffe/", "src/lib/"],

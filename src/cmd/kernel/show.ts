@@ -60,14 +60,14 @@ async function measurePrograms(measureMs: number): Promise<readonly ProgramInfo[
 }
 
 function jsonOf({ programs, maps, links, pins, holders }: Inventory): unknown {
-  const heldBy = (kind: Pin["kind"], id: number): unknown => ({
+  const heldBy = (kind: Pin["kind"], id: number): { readonly holders: readonly Holder[]; readonly pins: readonly string[] } => ({
     holders: holders.get(objectKey(kind, id)) ?? [],
     pins: pins.filter((pin) => pin.kind === kind && pin.id === id).map(({ path }) => path),
   });
   return {
-    programs: programs.map((program) => ({ ...program, ...(heldBy("program", program.id) as object) })),
-    maps: maps.map((map) => ({ ...map, ...(heldBy("map", map.id) as object) })),
-    links: links.map((link) => ({ ...link, ...(heldBy("link", link.id) as object) })),
+    programs: programs.map((program) => ({ ...program, ...heldBy("program", program.id) })),
+    maps: maps.map((map) => ({ ...map, ...heldBy("map", map.id) })),
+    links: links.map((link) => ({ ...link, ...heldBy("link", link.id) })),
     pins,
   };
 }
