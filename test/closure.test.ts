@@ -65,6 +65,21 @@ const BORDERS: readonly Border[] = [
     packages: ["node:child_process", "node:events", "node:url"],
   },
   {
+    entry: "src/cmd/authority.ts",
+    why: "the process that holds the keys of the trust domain parses no admission review, runs no policy, and serves no workload",
+    without: [
+      "src/admission/",
+      "src/policy/",
+      "src/evidence/",
+      "src/identity/agent/",
+      "src/identity/attestation/",
+      "src/resource/validating-",
+      "src/cmd/commands/",
+      "src/cmd/main.ts",
+      "src/cmd/supervis",
+    ],
+  },
+  {
     entry: "src/cmd/control.ts",
     why: "the service has no command line, and starts no process",
     without: ["src/cmd/commands/", "src/cmd/main.ts", "src/cmd/run-command-line.ts", "src/cmd/supervis", "src/policy/kyverno-test/"],

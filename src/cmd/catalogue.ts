@@ -10,6 +10,7 @@ import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
 import { identityProxyCommand } from "./commands/identity-proxy.ts";
+import { identityListCommand, identityMintCommand, identityRevokeCommand, identityRotateCommand } from "./commands/identity-registry.ts";
 import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
   policyBenchCommand,
@@ -29,6 +30,15 @@ import {
 } from "./commands/profile.ts";
 import { runCommand } from "./commands/run.ts";
 import { statusCommand } from "./commands/status.ts";
+import {
+  trustActivateCommand,
+  trustFederateCommand,
+  trustPrepareCommand,
+  trustRevokeCommand,
+  trustShowCommand,
+  trustTaintCommand,
+  trustTokenCommand,
+} from "./commands/trust.ts";
 import { upCommand } from "./commands/up.ts";
 import { versionCommand } from "./commands/version.ts";
 
@@ -47,6 +57,17 @@ export const CATALOGUE: readonly Command[] = [
   eventsCommand,
   eventsWhyCommand,
   runCommand,
+  trustShowCommand,
+  trustPrepareCommand,
+  trustActivateCommand,
+  trustTaintCommand,
+  trustRevokeCommand,
+  trustFederateCommand,
+  trustTokenCommand,
+  identityListCommand,
+  identityMintCommand,
+  identityRotateCommand,
+  identityRevokeCommand,
   identityProxyCommand,
   profileRecordCommand,
   profileShowCommand,

@@ -18,7 +18,11 @@ export interface Running {
 export function runSupervised(start: (settings: JsonValue) => Promise<Running>, orphanDrainMs: number = 10_000): void {
   let running: Running | undefined;
   const say = (message: FromProcess): void => void process.send?.(message);
+  let isEnding = false;
   const end = (withinMs: number): void => {
+    // A service manager tells all processes at once, and the supervisor each of them.
+    if (isEnding) return;
+    isEnding = true;
     setTimeout(() => process.exit(1), withinMs).unref();
     Promise.resolve(running?.drain(withinMs)).then(
       () => process.exit(0),

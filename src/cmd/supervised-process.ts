@@ -72,10 +72,15 @@ export class SupervisedProcess {
     if (this.#child?.connected) this.#child.send(message, () => {});
   }
 
-  /** Lets it finish what it does, and ends it when that takes too long. Resolves when it has gone. */
-  async stop(): Promise<void> {
+  /** It will not be started again. */
+  expectEnd(): void {
     this.#isStopping = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Lets it finish what it does, and ends it when that takes too long. Resolves when it has gone. */
+  async stop(): Promise<void> {
+    this.expectEnd();
     const child = this.#child;
     if (child !== undefined && isAlive(child)) {
       this.#enter("draining");

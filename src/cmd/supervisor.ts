@@ -40,6 +40,8 @@ export class Supervisor {
 
   /** Drains every process, the last started first. */
   async stop(): Promise<void> {
+    // A service manager or a terminal may have told the processes too: none is started again while others drain.
+    for (const process of this.#processes) process.expectEnd();
     for (const process of this.#processes.toReversed()) await process.stop();
   }
 

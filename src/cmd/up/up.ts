@@ -1,13 +1,16 @@
 /** `vigil up`: the supervisor and what people see of it. */
+import { userInfo } from "node:os";
 import { extname } from "node:path";
 import { formatDuration } from "../../lib/duration.ts";
+import { encodeAuthoritySettings } from "../authority/settings.ts";
 import { EXIT, type ExitCode, type Invocation } from "../command.ts";
 import { type Configuration, loadConfiguration } from "../config.ts";
+import { subjectNames } from "../control/certificates.ts";
 import { encodeControlSettings } from "../control/settings.ts";
 import { createLog, type Log } from "../log.ts";
 import { noteDiagnostics } from "../notes.ts";
 import type { ReadyReport } from "../process-message.ts";
-import type { SettingSources } from "../settings.ts";
+import type { SettingSources, Settings } from "../settings.ts";
 import { openStateDirectory, type StateDirectory } from "../state-directory.ts";
 import type { ProcessNews, ProcessSpec } from "../supervised-process.ts";
 import { Supervisor } from "../supervisor.ts";
@@ -23,6 +26,7 @@ export interface UpOptions {
 const READY_WITHIN_MS = 60_000;
 /** What draining takes beside the answers under way: the last events. */
 const DRAIN_MARGIN_MS = 5_000;
+const AUTHORITY_DRAIN_MS = 5_000;
 
 export async function up(invocation: Invocation, options: UpOptions): Promise<ExitCode> {
   const { terminal } = invocation;
@@ -65,12 +69,46 @@ async function run(
   return signal.reason === "SIGTERM" ? EXIT.yes : EXIT.interrupted;
 }
 
-/** The processes in the order in which they start. The authority and the node agent join here. */
+/** The processes in the order in which they start. The node agent joins here. */
 function processTable({ values }: Configuration, { path, installation }: StateDirectory): readonly ProcessSpec[] {
-  const settings = encodeControlSettings({ stateDirectory: path, installation, configuration: values });
-  // The same file is .ts in a checkout and .js in the package.
-  const entry = new URL(`../control${extname(import.meta.url)}`, import.meta.url);
-  return [{ name: "control", entry, settings, readyWithinMs: READY_WITHIN_MS, drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS }];
+  const control = encodeControlSettings({ stateDirectory: path, installation, configuration: values });
+  const authority = encodeAuthoritySettings({
+    stateDirectory: path,
+    configuration: values,
+    user: currentUser(),
+    webhookNames: webhookNames(values),
+  });
+  return [
+    {
+      name: "authority",
+      entry: entryOf("authority"),
+      settings: authority,
+      readyWithinMs: READY_WITHIN_MS,
+      drainWithinMs: AUTHORITY_DRAIN_MS,
+    },
+    {
+      name: "control",
+      entry: entryOf("control"),
+      settings: control,
+      readyWithinMs: READY_WITHIN_MS,
+      drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS,
+    },
+  ];
+}
+
+/** The same file is .ts in a checkout and .js in the package. */
+const entryOf = (process: string): URL => new URL(`../${process}${extname(import.meta.url)}`, import.meta.url);
+
+function currentUser(): { readonly uid: number; readonly name: string } {
+  const { uid, username } = userInfo();
+  return { uid, name: username };
+}
+
+/** By kind, as they stand in its certificate. */
+function webhookNames(settings: Settings): { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] } {
+  const names = subjectNames(settings);
+  const valuesOf = (kind: "dns" | "ip"): readonly string[] => names.filter((name) => name.kind === kind).map(({ value }) => value);
+  return { dnsNames: valuesOf("dns"), ipAddresses: valuesOf("ip") };
 }
 
 const merge = (reports: readonly ReadyReport[]): ReadyReport => ({

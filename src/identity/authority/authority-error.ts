@@ -12,7 +12,8 @@ export type AuthorityErrorCode =
   | "AUTHORITY_NOT_PUBLISHED"
   | "AUTHORITY_UPSTREAM"
   | "AUTHORITY_LIMIT"
-  | "AUTHORITY_REGISTRATIONS_UNREADABLE";
+  | "AUTHORITY_REGISTRATIONS_UNREADABLE"
+  | "AUTHORITY_LISTEN";
 
 export const authorityError = (
   code: AuthorityErrorCode,

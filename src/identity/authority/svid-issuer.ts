@@ -68,6 +68,8 @@ export interface IssuerOptions {
   readonly nowMs: () => number;
   readonly random: (bytes: number) => Uint8Array;
   readonly onIssuance: (news: IssuanceNews) => void;
+  /** `iss` of JWT-SVIDs, for verifiers that find keys by OpenID Connect; none when absent. */
+  readonly issuer?: string | undefined;
 }
 
 export interface IssuerRules {
@@ -153,7 +155,9 @@ export class SvidIssuer {
     if (refusal !== undefined) return err(refusal);
     const signer = this.#signer("jwt", workload, requester, () => this.#options.authorities.tokenSigner("jwt"));
     if (!signer.ok) return signer;
-    const content = { id: workload.spiffeId, audience, ...this.#times(workload.jwtTtlMs, signer.value) };
+    const { issuer } = this.#options;
+    const claims = issuer === undefined ? {} : { iss: issuer };
+    const content = { id: workload.spiffeId, audience, claims, ...this.#times(workload.jwtTtlMs, signer.value) };
     const { local, remote } = signersOf(signer.value);
     const token = local === undefined ? await signJwtSvidRemotely(content, remote) : signJwtSvid(content, local);
     return this.#token("jwt", workload, requester, { token, ...content }, signer.value);

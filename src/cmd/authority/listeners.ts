@@ -1,0 +1,110 @@
+/** Where the authority listens beside its unix socket: for agents elsewhere, and for those who fetch its bundle. */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { createServer, type TlsOptions } from "node:tls";
+import type { GrpcServer } from "../../grpc/server.ts";
+import type { Authority } from "../../identity/authority/authority.ts";
+import { authorityError } from "../../identity/authority/authority-error.ts";
+import { type BundleEndpoint, type EndpointCertificate, serveBundle } from "../../identity/federation/bundle-endpoint.ts";
+import { messageOf } from "../../lib/error.ts";
+import { secureContextOptions } from "../../service/tls-context.ts";
+import { parseListenAddress } from "../listen-address.ts";
+import type { Log } from "../log.ts";
+import type { Settings } from "../settings.ts";
+import { ownSvid, pemOf } from "./own-svid.ts";
+
+export interface ListenerParts {
+  readonly authority: Authority;
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const FILES_CHECKED_EVERY_MS = 60_000;
+
+/** Serves agents over TLS. Resolves with the address, or undefined when none is configured. */
+export async function listenForAgents(server: GrpcServer, parts: ListenerParts): Promise<string | undefined> {
+  const { settings, authority, log, signal } = parts;
+  const address = settings["identity.agentListen"];
+  if (address === undefined) return undefined;
+  const { host, port } = parseListenAddress(address);
+  const options = (svid: Parameters<typeof pemOf>[0]): TlsOptions => ({ ...secureContextOptions(svid, "TLSv1.3") });
+  const first = await ownSvid({ authority, name: "authority", dnsNames: namesOf(host), log, signal }, (svid) =>
+    listener.setSecureContext(options(svid)),
+  );
+  // What is presented is verified by the authority itself, against the bundle of its own trust domain.
+  const listener = createServer({
+    ...options(first),
+    requestCert: true,
+    rejectUnauthorized: false,
+    ALPNProtocols: ["h2"],
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+  });
+  server.attach(listener);
+  await new Promise<void>((resolve, reject) => {
+    listener.once("error", (error) => reject(cannotListen(address, error)));
+    listener.listen({ host, port }, () => resolve());
+  });
+  return address;
+}
+
+/** Serves the bundle. Resolves with the endpoint, or undefined when none is configured. */
+export async function listenForBundles(parts: ListenerParts): Promise<BundleEndpoint | undefined> {
+  const { settings, authority, log, signal } = parts;
+  const address = settings["identity.bundleListen"];
+  if (address === undefined) return undefined;
+  const { host, port } = parseListenAddress(address);
+  let endpoint: BundleEndpoint | undefined;
+  const certificate = await endpointCertificate(parts, host, (next) => endpoint?.use(next));
+  const { "identity.oidcHosts": hosts, "identity.issuer": issuer } = settings;
+  try {
+    endpoint = await serveBundle({
+      host,
+      port,
+      certificate,
+      bundle: () => authority.authorities.bundle,
+      oidcHosts: hosts.map((name) => name.toLowerCase()),
+      issuer,
+    });
+  } catch (thrown) {
+    throw cannotListen(address, thrown);
+  }
+  signal.addEventListener("abort", () => void endpoint?.close());
+  log("info", "the bundle is served", { address: `${endpoint.host}:${endpoint.port}` });
+  return endpoint;
+}
+
+async function endpointCertificate(
+  { settings, authority, log, signal }: ListenerParts,
+  host: string,
+  use: (certificate: EndpointCertificate) => void,
+): Promise<EndpointCertificate> {
+  const { "identity.bundleCertificate": chainPath, "identity.bundleKey": keyPath } = settings;
+  if (chainPath === undefined || keyPath === undefined) {
+    const first = await ownSvid({ authority, name: "bundle-endpoint", dnsNames: namesOf(host), log, signal }, (svid) => use(pemOf(svid)));
+    return pemOf(first);
+  }
+  const read = (): EndpointCertificate => ({ chainPem: readFileSync(chainPath, "utf8"), keyPem: readFileSync(keyPath, "utf8") });
+  let current = read();
+  const timer = setInterval(() => {
+    try {
+      const next = read();
+      if (next.chainPem === current.chainPem && next.keyPem === current.keyPem) return;
+      use(next);
+      current = next;
+    } catch (thrown) {
+      log("error", `the certificate of the bundle endpoint cannot be used: ${messageOf(thrown)}; the present one stays`);
+    }
+  }, FILES_CHECKED_EVERY_MS).unref();
+  signal.addEventListener("abort", () => clearInterval(timer));
+  return current;
+}
+
+const namesOf = (host: string): readonly string[] => (isIP(host) === 0 ? [host.toLowerCase()] : []);
+
+const cannotListen = (address: string, thrown: unknown): Error =>
+  authorityError("AUTHORITY_LISTEN", `the authority cannot listen on \`${address}\`: ${messageOf(thrown)}`, {
+    hint: "stop what listens there, or choose another address",
+    cause: thrown,
+  });
