@@ -140,7 +140,7 @@ class Subscription {
     const secrets = secretsOf(messages, view, this.#names);
     if (secrets.kind === "wait") return secrets;
     const bytes = Buffer.concat(secrets.value.map((secret) => toBinary(SecretSchema, secret)));
-    return { kind: "ready", value: { question: this.#question, secrets: secrets.value, bytes } };
+    return { kind: "ready", value: { question: this.#question, secrets: secrets.value, bytes }, goodUntilMs: secrets.goodUntilMs };
   }
 }
 
@@ -163,7 +163,7 @@ function secretsOf(messages: WorkloadMessages, view: CallerView, names: readonly
   for (const identity of identities.value) byName.set(identity.entry.spiffeId, certificateSecret(identity.entry.spiffeId, identity));
   for (const domain of domains)
     byName.set(idOfTrustDomain(domain.bundle.trustDomain), authoritySecret(idOfTrustDomain(domain.bundle.trustDomain), domain));
-  if (names.length === 0) return { kind: "ready", value: [...byName.values()] };
+  if (names.length === 0) return { kind: "ready", value: [...byName.values()], goodUntilMs: identities.goodUntilMs };
   const [first] = identities.value;
   if (first !== undefined) byName.set("default", certificateSecret("default", first));
   if (own !== undefined) byName.set("ROOTCA", authoritySecret("ROOTCA", own));
@@ -176,7 +176,7 @@ function secretsOf(messages: WorkloadMessages, view: CallerView, names: readonly
     );
     return { kind: "wait", reason, isFinal: true };
   }
-  return { kind: "ready", value: names.flatMap((name) => byName.get(name) ?? []) };
+  return { kind: "ready", value: names.flatMap((name) => byName.get(name) ?? []), goodUntilMs: identities.goodUntilMs };
 }
 
 const inline = (pem: string): { specifier: { case: "inlineBytes"; value: Uint8Array } } => ({

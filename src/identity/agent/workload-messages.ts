@@ -13,13 +13,13 @@ import { idOfTrustDomain, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import type { Agent } from "./agent.ts";
 import type { TrustedDomain } from "./agent-state.ts";
 import type { CallerView } from "./caller.ts";
-import type { X509Credential } from "./issuance.ts";
+import type { WitCredential, X509Credential } from "./issuance.ts";
 import type { JwtToken } from "./jwt-tokens.ts";
 import type { ServedEntry } from "./served-entry.ts";
 
 /** What a caller gets now: a value, or why it has to wait. */
 export type Composed<T> =
-  | { readonly kind: "ready"; readonly value: T }
+  | { readonly kind: "ready"; readonly value: T; readonly goodUntilMs: number }
   /** What ends the call when the wait takes too long; at once when `isFinal`. */
   | { readonly kind: "wait"; readonly reason: GrpcError; readonly isFinal: boolean };
 
@@ -34,7 +34,14 @@ export interface JwtAnswer {
   readonly tokens: readonly { readonly entry: ServedEntry; readonly token: JwtToken }[];
 }
 
-const ready = <T>(value: T): Composed<T> => ({ kind: "ready", value });
+const ready = <T>(value: T, goodUntilMs: number = Number.POSITIVE_INFINITY): Composed<T> & { readonly kind: "ready" } => ({
+  kind: "ready",
+  value,
+  goodUntilMs,
+});
+
+const firstExpiryMs = (credentials: readonly { readonly notAfterMs: number }[]): number =>
+  Math.min(...credentials.map(({ notAfterMs }) => notAfterMs));
 const wait = (reason: GrpcError, isFinal = false): { readonly kind: "wait"; readonly reason: GrpcError; readonly isFinal: boolean } => ({
   kind: "wait",
   reason,
@@ -46,7 +53,7 @@ const MAX_CACHED = 4_096;
 export class WorkloadMessages {
   readonly #agent: Agent;
   #version = -1;
-  readonly #cache = new Map<string, EncodedMessage>();
+  readonly #cache = new Map<string, Composed<EncodedMessage> & { readonly kind: "ready" }>();
   #generation = -1;
   readonly #tokens = new Map<string, { readonly message: EncodedMessage; readonly tokens: readonly JwtToken[] }>();
 
@@ -83,7 +90,7 @@ export class WorkloadMessages {
       }
     }
     // What is still being signed comes with the rest rather than after it.
-    if (held.length > 0 && !isPending) return ready(held);
+    if (held.length > 0 && !isPending) return ready(held, firstExpiryMs(held.map(({ credential }) => credential)));
     return wait(problem ?? new GrpcError("UNAVAILABLE", "the authority has not signed the identity yet"));
   }
 
@@ -101,7 +108,7 @@ export class WorkloadMessages {
       }));
       const foreign = [...this.domainsOf(view)].filter(([name]) => name !== own);
       const federatedBundles = Object.fromEntries(foreign.map(([name, { x509Der }]) => [idOfTrustDomain(name), x509Der]));
-      return ready(encodeMessage(X509SVIDResponseSchema, { svids: uniqueHints(svids), federatedBundles }));
+      return ready(encodeMessage(X509SVIDResponseSchema, { svids: uniqueHints(svids), federatedBundles }), identities.goodUntilMs);
     });
   }
 
@@ -128,15 +135,17 @@ export class WorkloadMessages {
     return this.#cached(`wit ${spiffeId}`, view, () => {
       const wanted = this.wanted(view, spiffeId);
       if (wanted.kind === "wait") return wanted;
+      const credentials: WitCredential[] = [];
       const svids: { spiffeId: string; witSvid: string; witSvidKey: string; hint: string }[] = [];
       for (const entry of wanted.value) {
         const { credential, failure } = this.#agent.wit.of(entry);
         if (credential === undefined || !this.#agent.isPermitted(credential)) {
           return wait(new GrpcError("UNAVAILABLE", `no WIT-SVID for \`${entry.spiffeId}\`: ${failure?.message ?? "it is not signed yet"}`));
         }
+        credentials.push(credential);
         svids.push({ spiffeId: entry.spiffeId, witSvid: credential.token, witSvidKey: credential.keyJwk, hint: entry.hint });
       }
-      return ready(encodeMessage(WITSVIDResponseSchema, { svids: uniqueHints(svids) }));
+      return ready(encodeMessage(WITSVIDResponseSchema, { svids: uniqueHints(svids) }), firstExpiryMs(credentials));
     });
   }
 
@@ -233,11 +242,11 @@ export class WorkloadMessages {
     }
     const key = `${kind}\n${view.key}`;
     const cached = this.#cache.get(key);
-    if (cached !== undefined) return ready(cached);
+    if (cached !== undefined && this.#agent.clock() < cached.goodUntilMs) return cached;
     const composed = compose();
     if (composed.kind === "wait") return composed;
     if (this.#cache.size >= MAX_CACHED) this.#cache.clear();
-    this.#cache.set(key, composed.value);
+    this.#cache.set(key, composed);
     return composed;
   }
 }
