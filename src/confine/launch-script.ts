@@ -42,6 +42,9 @@ export const LAUNCH_REPORT = {
 /** What launchers exit with when they could not start the program. Also reported, with the reason. */
 export const LAUNCH_FAILED = 125;
 
+const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
+const SIGNAL_SET_BYTES = 8;
+
 export function launchScript(plan: LaunchPlan, architecture: Architecture): FinishedScript {
   const script = new SyscallScript(architecture, CHANNEL);
   dieWithParent(script);
@@ -56,6 +59,9 @@ export function launchScript(plan: LaunchPlan, architecture: Architecture): Fini
   const init = script.cell();
   const inside = script.label();
   const flags = namespaceFlags(isolation) | SIGNAL.child;
+  // A terminal sends its signals to launcher and init as well; only the program is to end by them.
+  const all = script.words([ALL_SIGNALS]);
+  script.call("hold signals back", "rt_sigprocmask", [SIG_SETMASK, all, 0, SIGNAL_SET_BYTES]);
   script.call("create the namespaces", "clone", [flags, 0, 0, 0, 0], { store: init, onZero: inside });
   script.report(LAUNCH_REPORT.init, init);
   script.call("wait for the program", "wait4", [init, 0, 0, 0]);
@@ -206,14 +212,10 @@ function addLandlock(script: SyscallScript, { rules, handled }: LandlockPlan): v
   script.call("enforce the Landlock rules", "landlock_restrict_self", [ruleset, 0]);
 }
 
-const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
-const SIGNAL_SET_BYTES = 8;
 const signalSet = (signals: readonly number[]): bigint => signals.reduce((set, signal) => set | (1n << BigInt(signal - 1)), 0n);
 
 /** The second half of init: starts the program, gives up what is left, passes signals on, reaps, and reports how the program ended. */
 function superviseProgram(script: SyscallScript, plan: LaunchPlan, isolation: Isolation): void {
-  const all = script.words([ALL_SIGNALS]);
-  script.call("hold signals back", "rt_sigprocmask", [SIG_SETMASK, all, 0, SIGNAL_SET_BYTES]);
   // Init has what the program must not get at; the program is dumpable again from its exec on.
   script.call("keep others out of it", "prctl", [PRCTL.dumpable, 0, 0, 0, 0]);
   const program = script.cell();

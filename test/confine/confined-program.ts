@@ -27,8 +27,8 @@ export interface Outcome {
 export interface Attempt extends Partial<Confinement> {
   readonly directory?: string;
   readonly environment?: ConfinedProgram["environment"];
-  /** Called with the program's own parent, or itself, once it exists. */
-  readonly whileRunning?: (kill: (signal: NodeJS.Signals) => void, output: AsyncIterable<string>) => Promise<void>;
+  /** Called once it is started. `untilSaid` resolves when its output has a text. */
+  readonly whileRunning?: (kill: (signal: NodeJS.Signals) => void, untilSaid: (text: string) => Promise<void>) => Promise<void>;
 }
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -54,7 +54,10 @@ export async function runConfined(command: readonly string[], attempt: Attempt =
     texts.output += chunk;
   });
   try {
-    await whileRunning?.((signal) => launched.kill(signal), stdout);
+    const untilSaid = async (text: string): Promise<void> => {
+      while (!texts.output.includes(text)) await once(stdout, "data");
+    };
+    await whileRunning?.((signal) => launched.kill(signal), untilSaid);
     const end = await launched.ended;
     await closed;
     return { end, ...texts };

@@ -9,11 +9,10 @@ import { effectiveCapabilities } from "../../linux/capabilities.ts";
 import { withCompatibility } from "../../target/seccomp/call-families.ts";
 import { mergeProfiles } from "../../target/seccomp/combination.ts";
 import type { Profile } from "../../target/seccomp/profile.ts";
-import { profileDocument } from "../../target/seccomp/profile-document.ts";
 import { EXIT, type Invocation } from "../command.ts";
 import { exitCode, forwardSignals } from "../run/run.ts";
 import { profileText, writeOutput } from "./profile-file.ts";
-import { summaryLines } from "./summary.ts";
+import { showSummary } from "./summary.ts";
 
 export type RecordErrorCode = "RECORD_NOTHING";
 
@@ -30,7 +29,6 @@ export interface RecordFlags {
   readonly paths: boolean;
   readonly "open-flags": boolean;
   readonly exact: boolean;
-  readonly format: string;
 }
 
 export async function recordProfile(invocation: Invocation, flags: RecordFlags): Promise<number> {
@@ -132,6 +130,5 @@ async function saveProgress(profile: Profile, flags: RecordFlags, { terminal }: 
 async function report(profiles: readonly Profile[], flags: RecordFlags, { terminal }: Invocation): Promise<void> {
   const merged = mergeProfiles(profiles);
   await writeOutput(profileText(merged), flags.output, terminal);
-  if (flags.format === "json" && flags.output !== undefined && flags.output !== "-") terminal.printJson(profileDocument(merged));
-  for (const line of summaryLines(merged)) terminal.note(line);
+  showSummary(merged, flags.output, terminal);
 }

@@ -2,6 +2,7 @@
 import { judgeConvergence } from "../../target/seccomp/convergence.ts";
 import { reduction } from "../../target/seccomp/oci-profile.ts";
 import { type Profile, REASONS } from "../../target/seccomp/profile.ts";
+import type { Terminal } from "../terminal.ts";
 
 /** What it allows of what there is, why, and whether it is ripe. */
 export function summaryLines(profile: Profile): readonly string[] {
@@ -15,4 +16,13 @@ export function summaryLines(profile: Profile): readonly string[] {
     `${profile.name}: ${allowed} of ${existing} system calls (${why.join(", ")}), ${guarded} of them only with certain arguments`,
     verdict === "ripe" ? "ripe: nothing new is to be expected of what it was recorded doing" : `young: ${reasons.join("; ")}`,
   ];
+}
+
+/** The summary is the result where the profile itself goes to a file. */
+export function showSummary(profile: Profile, output: string | undefined, terminal: Pick<Terminal, "note" | "print">): void {
+  const isFile = output !== undefined && output !== "-";
+  for (const line of summaryLines(profile)) {
+    if (isFile) terminal.print(line);
+    else terminal.note(line);
+  }
 }
