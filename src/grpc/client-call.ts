@@ -12,6 +12,8 @@ interface CallStream extends ClientHttp2Stream {
   [CALL]?: ClientCall;
 }
 
+/** The connection had ended already, or was about to, when the call was made. */
+const NOT_SENT = ["ERR_HTTP2_GOAWAY_SESSION", "ERR_HTTP2_INVALID_SESSION"] as const;
 const CANCEL = 8;
 const NO_ERROR = 0;
 
@@ -115,7 +117,7 @@ export class ClientCall {
   /** Why there is no answer. */
   #lossOf(resetCode: number): GrpcError {
     const error = this.#streamError;
-    this.isUnprocessed = resetCode === constants.NGHTTP2_REFUSED_STREAM || isErrorCode(error, "ERR_HTTP2_GOAWAY_SESSION");
+    this.isUnprocessed = resetCode === constants.NGHTTP2_REFUSED_STREAM || NOT_SENT.some((code) => isErrorCode(error, code));
     if (this.isUnprocessed) return new GrpcError("UNAVAILABLE", "the server refused the call");
     if (resetCode !== NO_ERROR && isErrorCode(error, "ERR_HTTP2_STREAM_ERROR"))
       return new GrpcError(failureOfReset(resetCode), "the server reset the call");

@@ -35,13 +35,12 @@ interface Patience {
 }
 
 export class ClientConnection {
-  /** Takes calls; undefined while there is none. */
-  live: ClientHttp2Session | undefined;
   /** What every request begins with. */
   readonly requestHeaders: readonly string[];
   readonly #options: ConnectionOptions;
   readonly #open = new Set<ClientHttp2Session>();
   readonly #closing = new AbortController();
+  #session: ClientHttp2Session | undefined;
   #connecting: Promise<ClientHttp2Session> | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -58,9 +57,16 @@ export class ClientConnection {
     this.requestHeaders = Object.entries(fixed).flat();
   }
 
+  /** Takes calls; undefined while there is none. */
+  get live(): ClientHttp2Session | undefined {
+    const session = this.#session;
+    return session === undefined || session.closed || session.destroyed ? undefined : session;
+  }
+
   /** The connection; many that wait for it share one attempt. Rejects with a GrpcError. */
   async connect({ timeoutMs, signal }: Patience): Promise<ClientHttp2Session> {
-    if (this.live !== undefined) return this.live;
+    const { live } = this;
+    if (live !== undefined) return live;
     if (this.#closing.signal.aborted) throw new GrpcError("UNAVAILABLE", "the client is closed");
     this.#connecting ??= this.#attempt().finally(() => {
       this.#connecting = undefined;
@@ -71,7 +77,7 @@ export class ClientConnection {
 
   async close(isCut: boolean): Promise<void> {
     this.#closing.abort(new GrpcError("UNAVAILABLE", "the client is closed"));
-    this.live = undefined;
+    this.#session = undefined;
     await this.#connecting?.catch(() => undefined);
     await Promise.all(
       [...this.#open].map(async (session) => {
@@ -104,7 +110,7 @@ export class ClientConnection {
     const settings = { enablePush: false, maxHeaderListSize: MAX_HEADER_LIST_BYTES };
     const session = connectHttp2(`http://${authority}`, { createConnection: () => socket, settings });
     const retire = (): void => {
-      if (this.live === session) this.live = undefined;
+      if (this.#session === session) this.#session = undefined;
     };
     // Calls are told by their own streams.
     session.on("error", retire);
@@ -114,7 +120,7 @@ export class ClientConnection {
       this.#open.delete(session);
     });
     this.#open.add(session);
-    this.live = session;
+    this.#session = session;
     if (this.#options.keepalive !== undefined) keepAlive(session, this.#options.keepalive);
     return session;
   }

@@ -1,5 +1,6 @@
 /** The health service (grpc `doc/health-checking.md`): whether services take calls, asked once or watched. */
 
+import type { CallContext } from "./call-context.ts";
 import { Health, type HealthCheckResponse, HealthCheckResponse_ServingStatus as Serving } from "./generated/grpc/health/v1/health_pb.ts";
 import { GrpcError } from "./grpc-error.ts";
 import { implementService, type ServiceImplementation } from "./service.ts";
@@ -18,7 +19,7 @@ export class HealthStatus {
       return { status: this.#statusOf(service) };
     },
     list: () => ({ statuses: Object.fromEntries([...this.#serving.keys()].map((name) => [name, { status: this.#statusOf(name) }])) }),
-    watch: ({ service }, { signal, draining }) => this.#watch(service, AbortSignal.any([signal, draining])),
+    watch: ({ service }, context) => this.#watch(service, context),
   });
 
   /** Tells whether a service takes calls; the empty name is the server as a whole. */
@@ -34,25 +35,25 @@ export class HealthStatus {
   }
 
   /** The status now, and again whenever it is another one. */
-  async *#watch(service: string, ended: AbortSignal): AsyncGenerator<{ status: HealthCheckResponse["status"] }> {
+  async *#watch(service: string, { signal, draining }: CallContext): AsyncGenerator<{ status: HealthCheckResponse["status"] }> {
     if (service.length > MAX_NAME_LENGTH) throw new GrpcError("INVALID_ARGUMENT", "the name of the service is too long");
     let wake = Promise.withResolvers<void>();
     const onChange = (): void => wake.resolve();
     this.#changed.addEventListener("change", onChange);
-    ended.addEventListener("abort", onChange);
+    for (const ended of [signal, draining]) ended.addEventListener("abort", onChange);
     try {
       let told: HealthCheckResponse["status"] | undefined;
-      while (!ended.aborted) {
+      while (!signal.aborted && !draining.aborted) {
         wake = Promise.withResolvers();
         const status = this.#statusOf(service);
         if (status !== told) yield { status };
         told = status;
         // What changed, or ended, while the client was reading has resolved it already.
-        if (!ended.aborted) await wake.promise;
+        if (!signal.aborted && !draining.aborted) await wake.promise;
       }
     } finally {
       this.#changed.removeEventListener("change", onChange);
-      ended.removeEventListener("abort", onChange);
+      for (const ended of [signal, draining]) ended.removeEventListener("abort", onChange);
     }
   }
 }

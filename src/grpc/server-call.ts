@@ -44,8 +44,10 @@ export class ServerCall implements CallContext, MessageSink {
   readonly session: ServerSession;
   readonly startedMs: number;
   deadlineMs: number | undefined;
-  /** Since when the other side owes something: the rest of a message, or reading what was sent. Undefined while it does not. */
-  owedSinceMs: number | undefined;
+  /** Since when the client owes the rest of a message; undefined while it does not. */
+  #sendingSinceMs: number | undefined;
+  /** Since when it owes reading what was sent. */
+  #unreadSinceMs: number | undefined;
 
   readonly #stream: CallStream;
   readonly #called: ServerMethod;
@@ -71,7 +73,7 @@ export class ServerCall implements CallContext, MessageSink {
     this.method = called.path;
     this.session = session;
     this.startedMs = performance.now();
-    this.owedSinceMs = this.startedMs;
+    this.#sendingSinceMs = this.startedMs;
     this.#reader = new MessageReader(session.server.limits.maxMessageBytes);
   }
 
@@ -88,7 +90,7 @@ export class ServerCall implements CallContext, MessageSink {
     }
     const { kind } = this.#called;
     if (kind === "client_streaming" || kind === "bidi_streaming") {
-      this.owedSinceMs = undefined;
+      this.#sendingSinceMs = undefined;
       this.#requests = new MessageQueue(stream, (message) => this.#decode(message));
     }
     this.#permission = this.#check();
@@ -155,7 +157,7 @@ export class ServerCall implements CallContext, MessageSink {
         throw new GrpcError("RESOURCE_EXHAUSTED", "the server holds too many messages that are not complete");
       this.#heldBytes += chunk.length;
       this.#reader.push(chunk, this);
-      if (this.#reader.isInside) this.owedSinceMs ??= performance.now();
+      if (this.#reader.isInside) this.#sendingSinceMs ??= performance.now();
       else if (this.#requests !== undefined) this.#release();
     } catch (thrown) {
       this.#failWith(thrown);
@@ -166,7 +168,7 @@ export class ServerCall implements CallContext, MessageSink {
   receiveEnd(): void {
     // Node ends streams that were aborted too, with what came until then.
     if (this.#ended !== undefined || this.#stream.aborted || this.#stream.destroyed) return;
-    this.owedSinceMs = undefined;
+    this.#sendingSinceMs = undefined;
     if (this.#reader.isInside) this.fail(new GrpcError("INTERNAL", "the last message is not complete"));
     else if (this.#requests !== undefined) this.#requests.end();
     else if (this.#request === undefined) this.fail(new GrpcError("INTERNAL", "expected a message, got none"));
@@ -175,7 +177,7 @@ export class ServerCall implements CallContext, MessageSink {
 
   /** What was written has gone. */
   onDrain(): void {
-    this.owedSinceMs = undefined;
+    this.#unreadSinceMs = undefined;
     this.#onWritable?.();
   }
 
@@ -187,7 +189,7 @@ export class ServerCall implements CallContext, MessageSink {
 
   sendTrailers(): void {
     if (this.#isGone) return;
-    this.#stream.sendTrailers(this.#trailers ?? PLAIN_TRAILERS);
+    this.#stream.sendTrailers(this.#trailers === undefined ? PLAIN_TRAILERS : { ...PLAIN_TRAILERS, ...this.#trailers });
     this.#hangUp();
   }
 
@@ -207,19 +209,18 @@ export class ServerCall implements CallContext, MessageSink {
     else throw new GrpcError("INTERNAL", "expected one message, got several");
   }
 
-  /** The other side has owed something for too long. */
-  stall(): void {
-    const stream = this.#stream;
-    if (stream.isPaused() && !stream.writableNeedDrain && this.#ended === undefined) {
-      // It is this side that does not read.
-      this.owedSinceMs = performance.now();
-    } else if (this.#ended !== undefined || stream.writableNeedDrain) this.cancel("the caller does not read");
-    else this.fail(new GrpcError("DEADLINE_EXCEEDED", "the message did not arrive in time"));
+  /** Ends the call when the client has owed something for longer than `stallMs`. */
+  sweep(nowMs: number, stallMs: number): void {
+    const isLate = (sinceMs: number | undefined): boolean => sinceMs !== undefined && nowMs - sinceMs > stallMs;
+    // While the stream is paused it is this side that does not read.
+    if (this.#sendingSinceMs !== undefined && this.#stream.isPaused()) this.#sendingSinceMs = nowMs;
+    if (isLate(this.#unreadSinceMs)) this.cancel("the caller does not read");
+    else if (isLate(this.#sendingSinceMs)) this.fail(new GrpcError("DEADLINE_EXCEEDED", "the message did not arrive in time"));
   }
 
   /** Nothing of a message is under way. */
   #release(): void {
-    this.owedSinceMs = undefined;
+    this.#sendingSinceMs = undefined;
     this.session.server.release(this.#heldBytes);
     this.#heldBytes = 0;
   }
@@ -318,7 +319,7 @@ export class ServerCall implements CallContext, MessageSink {
 
   /** Resolves when the client has read enough, or is gone. */
   async #writable(): Promise<void> {
-    this.owedSinceMs = performance.now();
+    this.#unreadSinceMs ??= performance.now();
     if (this.#onWritable === undefined) this.#stream.on("drain", onDrain);
     await new Promise<void>((resolve) => {
       this.#onWritable = resolve;
@@ -339,7 +340,6 @@ export class ServerCall implements CallContext, MessageSink {
     if (this.#stream.headersSent) return;
     const extra = this.#extraHeaders;
     this.#stream.respond(extra === undefined ? PLAIN_HEADERS : [...PLAIN_HEADERS, ...extra], WITH_TRAILERS);
-    if (this.#trailers !== undefined) this.#trailers["grpc-status"] = "0";
   }
 
   /** Ends with what a handler, a check or the reader has thrown. Only what is meant for the caller reaches it. */
@@ -357,7 +357,8 @@ export class ServerCall implements CallContext, MessageSink {
     this.#ended = status;
     this.#release();
     // Until the stream is closed the client owes reading the answer.
-    this.owedSinceMs = performance.now();
+    const nowMs = performance.now();
+    this.#unreadSinceMs = nowMs;
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (reason !== undefined) {
       this.#abort?.abort(reason);
@@ -366,7 +367,7 @@ export class ServerCall implements CallContext, MessageSink {
       // A generator ends when it next gets the chance; what it throws then has no caller any more.
       if (replies?.return !== undefined) void Promise.resolve(replies.return()).catch(ignore);
     }
-    this.session.server.hooks.onEnd?.(this, status, this.owedSinceMs - this.startedMs);
+    this.session.server.hooks.onEnd?.(this, status, nowMs - this.startedMs);
     return true;
   }
 }

@@ -12,8 +12,8 @@ export interface ServerHooks {
   readonly onEnd?: (context: CallContext, status: GrpcStatusName, durationMs: number) => void;
   /** A handler or check has thrown what is no GrpcError, so that the caller was told nothing but INTERNAL. */
   readonly onFailure?: (thrown: unknown, context: CallContext) => void;
-  /** A connection was refused or broken: by the limit of connections, or in its TLS handshake. */
-  readonly onConnectionRefused?: (reason: "limit" | "tls") => void;
+  /** A connection was refused or broken: by the limit of connections, in its TLS handshake, or by the system (no more file descriptors). */
+  readonly onConnectionRefused?: (reason: "limit" | "tls" | "accept") => void;
 }
 
 export interface ServerCore {

@@ -74,7 +74,7 @@ export class ServerSession implements GrpcSession {
       if (nowMs - this.#silentSinceMs > idleTimeoutMs) this.drain();
       // A client that does not answer the goodbye.
       if (nowMs - this.#silentSinceMs > idleTimeoutMs + handshakeTimeoutMs) this.cut();
-    } else for (const call of this.#calls) if (call.owedSinceMs !== undefined && nowMs - call.owedSinceMs > stallTimeoutMs) call.stall();
+    } else for (const call of this.#calls) call.sweep(nowMs, stallTimeoutMs);
   }
 
   /** UNTRUSTED. */

@@ -117,7 +117,7 @@ export class GrpcServer {
     server.maxConnections = this.#core.limits.maxConnections;
     server.on("drop", () => this.#core.hooks.onConnectionRefused?.("limit"));
     // Such as no more file descriptors: the connections that there are go on.
-    server.on("error", () => undefined);
+    server.on("error", () => server.listening && this.#core.hooks.onConnectionRefused?.("accept"));
     server.on("tlsClientError", () => this.#core.hooks.onConnectionRefused?.("tls"));
     server.on(isTls(server) ? "secureConnection" : "connection", (socket: Socket) => this.accept(socket));
   }

@@ -213,6 +213,17 @@ test("a client that reads none of its answers is cut off", async () => {
   await expect.poll(() => server.callCount, STALL).toBe(0);
 });
 
+test("a client that keeps sending and reads nothing is cut off too", async () => {
+  const stream = http2().request({ ...REQUEST, ":path": "/vigil.test.Toy/Converse" });
+  stream.on("error", () => undefined);
+  const message = frame(0, 8003, Buffer.concat([Buffer.from([0x1a, 0xc0, 0x3e]), Buffer.alloc(8000)]));
+  const sending = setInterval(() => stream.writable && stream.write(message), 5);
+  await once(stream, "response");
+  stream.pause();
+  await expect.poll(() => server.callCount, STALL).toBe(0);
+  clearInterval(sending);
+});
+
 test("messages that are not complete are bounded over all connections", async () => {
   const streams = Array.from({ length: 8 }, () => {
     const stream = http2().request(REQUEST);

@@ -236,6 +236,20 @@ test("a message that was encoded once is sent as it is, to one or many", async (
   await expect(channel.clientStreaming(Toy.method.join, (async function* () {})())).rejects.toMatchObject({ status: "UNIMPLEMENTED" });
 });
 
+test("a trailer that is set in the middle of a stream goes out beside the status", async () => {
+  const service = implementService(Toy, {
+    async *count(_, context) {
+      yield { text: "a" };
+      context.setTrailer("x-late", "1");
+      expect(() => context.setHeader("x-late", "1")).toThrow(TypeError);
+    },
+  });
+  const { channel } = await start({ services: [service] });
+  let trailers: Readonly<Record<string, unknown>> = {};
+  await collect(channel.serverStreaming(Toy.method.count, {}, { onTrailers: (given) => (trailers = given) }));
+  expect(trailers).toMatchObject({ "grpc-status": "0", "x-late": "1" });
+});
+
 test("an HTTP/2 client that goes away while a check is pending harms nothing", async () => {
   const gate = Promise.withResolvers<void>();
   const ends: string[] = [];

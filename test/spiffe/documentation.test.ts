@@ -30,7 +30,11 @@ test.each(EXAMPLES.map((example, index) => ({ ...example, number: index + 1 })))
   "example $number prints what it says",
   ({ code, output, number }) => {
     const file = join(folder, `example-${number}.ts`);
-    writeFileSync(file, code.replaceAll("@vigil-dev/vigil/spiffe", pathToFileURL(join(ROOT, "src/spiffe/index.ts")).href));
+    const source = (path: string): string => `"${pathToFileURL(join(ROOT, "src/spiffe", path)).href}"`;
+    const runnable = code
+      .replaceAll('"@vigil-dev/vigil/spiffe"', source("index.ts"))
+      .replaceAll('"@vigil-dev/vigil/spiffe/workload-api"', source("workload-api/index.ts"));
+    writeFileSync(file, runnable);
     expect(execFileSync(process.execPath, [file], { cwd: folder, encoding: "utf8" })).toBe(output);
   },
 );
