@@ -11,6 +11,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
 import { identityProxyCommand } from "./commands/identity-proxy.ts";
 import { identityListCommand, identityMintCommand, identityRevokeCommand, identityRotateCommand } from "./commands/identity-registry.ts";
+import { identityWatchCommand } from "./commands/identity-watch.ts";
 import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
   policyBenchCommand,
@@ -68,6 +69,7 @@ export const CATALOGUE: readonly Command[] = [
   identityMintCommand,
   identityRotateCommand,
   identityRevokeCommand,
+  identityWatchCommand,
   identityProxyCommand,
   profileRecordCommand,
   profileShowCommand,

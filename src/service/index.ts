@@ -32,3 +32,4 @@ export {
 } from "./service-identity.ts";
 export type { MinTlsVersion } from "./tls-context.ts";
 export { createUndiciDispatcher, type DispatcherOptions, type UndiciAgent, type UndiciLibrary } from "./undici-dispatcher.ts";
+export { openWorkloadIdentity, type WorkloadIdentityOptions } from "./workload-identity.ts";

@@ -1,6 +1,6 @@
 /**
  * Verification of presented chains, remembered. A verdict depends on the octets of the chain, the bundle of its trust domain and the time
- * alone; so it holds for the same octets while the bundle is the same object and the time lies where every certificate of the path is
+ * alone; so it holds for the same octets while the authorities are the same and the time lies where every certificate of the path is
  * valid. Only good verdicts are kept: a stranger cannot fill the memory, since only authorities make chains that verify.
  */
 import { createHash } from "node:crypto";
@@ -9,6 +9,7 @@ import type { TrustBundle } from "../spiffe/bundle.ts";
 import type { BundleSource } from "../spiffe/bundle-source.ts";
 import type { SpiffeError } from "../spiffe/spiffe-error.ts";
 import { trustDomainOf } from "../spiffe/spiffe-id.ts";
+import { isSame } from "../spiffe/x509-certificate.ts";
 import { type VerifiedX509Svid, verifyX509Svid } from "../spiffe/x509-svid.ts";
 
 interface Verdict {
@@ -49,9 +50,19 @@ export class VerifiedChains {
   }
 
   #holds({ svid, bundle, validFromMs }: Verdict, nowMs: number): boolean {
-    return bundle === this.#bundles.bundleOf(trustDomainOf(svid.id)) && nowMs >= validFromMs && nowMs <= svid.validUntilMs;
+    const current = this.#bundles.bundleOf(trustDomainOf(svid.id));
+    return hasSameAuthorities(bundle, current) && nowMs >= validFromMs && nowMs <= svid.validUntilMs;
   }
 }
+
+/** An agent sends all bundles again with each change: most are as they were. */
+function hasSameAuthorities(one: TrustBundle | undefined, other: TrustBundle | undefined): boolean {
+  if (one === other) return true;
+  const [left, right] = [one?.x509Authorities ?? [], other?.x509Authorities ?? []];
+  return left.length === right.length && left.every(({ der }, index) => isSame(der, right[index]?.der ?? NONE));
+}
+
+const NONE = new Uint8Array();
 
 /** Of the octets with their borders: DER tells its own length, so a concatenation has one reading. */
 function digestOf(chain: readonly Uint8Array[]): string {

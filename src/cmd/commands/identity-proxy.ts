@@ -22,8 +22,9 @@ export const identityProxyCommand: Command = defineCommand({
       kind: "text",
       value: "DIR",
       completes: "directory",
-      summary: "the identity of the proxy: `svid.pem`, `svid_key.pem` and `bundle.pem`, read again when they change",
+      summary: "take the identity from files, as `vigil identity watch` writes them, instead of the Workload API",
     },
+    socket: { kind: "text", value: "ADDRESS", summary: "address of the Workload API (SPIFFE_ENDPOINT_SOCKET)" },
     "max-connections": {
       kind: "integer",
       value: "N",
@@ -38,11 +39,11 @@ export const identityProxyCommand: Command = defineCommand({
   },
   examples: [
     {
-      line: "vigil identity proxy --identity /run/svid --listen 0.0.0.0:8443 --to 127.0.0.1:8080 --http --allow 'spiffe://shop.test/ns/*/sa/web'",
+      line: "vigil identity proxy --listen 0.0.0.0:8443 --to 127.0.0.1:8080 --http --allow 'spiffe://shop.test/ns/*/sa/web'",
       says: "the service on port 8080 is called by web alone, and knows it",
     },
     {
-      line: "vigil identity proxy --identity /run/svid --connect --listen 127.0.0.1:5432 --to db.shop:5432 --allow spiffe://shop.test/db",
+      line: "vigil identity proxy --connect --listen 127.0.0.1:5432 --to db.shop:5432 --allow spiffe://shop.test/db",
       says: "a program that speaks plain TCP reaches the database with mutual TLS",
     },
   ],

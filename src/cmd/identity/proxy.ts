@@ -1,9 +1,9 @@
 /** `vigil identity proxy`. */
-import { createServiceIdentity, identityPathsIn, openIdentityFiles } from "../../service/index.ts";
 import { EXIT, type ExitCode, type Invocation } from "../command.ts";
 import { formatAddress, parseListenAddress } from "../listen-address.ts";
 import { createLog } from "../log.ts";
 import { noteError } from "../notes.ts";
+import { openIdentity } from "./open-identity.ts";
 import { type ProxyOptions, type RunningProxy, startClientProxy, startHttpProxy, startTcpProxy } from "./proxy-server.ts";
 
 export interface ProxyFlags {
@@ -13,6 +13,7 @@ export interface ProxyFlags {
   readonly http: boolean;
   readonly connect: boolean;
   readonly identity: string | undefined;
+  readonly socket: string | undefined;
   readonly "max-connections": number;
   readonly idle: number;
   readonly drain: number;
@@ -21,7 +22,7 @@ export interface ProxyFlags {
 
 export async function runProxy(invocation: Invocation, flags: ProxyFlags): Promise<ExitCode> {
   const { terminal } = invocation;
-  const missing = (["identity", "listen", "to"] as const).find((name) => flags[name] === undefined);
+  const missing = (["listen", "to"] as const).find((name) => flags[name] === undefined);
   if (missing !== undefined || flags.allow.length === 0) {
     noteError(terminal, `\`--${missing ?? "allow"}\` is missing`, missing === undefined ? ALLOW_HINT : "see `vigil help identity proxy`");
     return EXIT.unable;
@@ -32,11 +33,8 @@ export async function runProxy(invocation: Invocation, flags: ProxyFlags): Promi
   }
   const signal = invocation.interruption();
   const log = createLog("identity proxy");
-  const source = await openIdentityFiles(identityPathsIn(flags.identity ?? ""), {
-    onError: (error) => log("error", error.message, { code: error.code }),
-  });
-  const identity = createServiceIdentity({
-    source,
+  const identity = await openIdentity(invocation, flags, {
+    log,
     minVersion: flags["tls-1.2"] ? "TLSv1.2" : "TLSv1.3",
     onRefusal: (error) => log("warning", error.message, { code: error.code }),
   });
@@ -46,7 +44,6 @@ export async function runProxy(invocation: Invocation, flags: ProxyFlags): Promi
     await proxy.stopped;
   } finally {
     identity.close();
-    source.close();
   }
   return signal.reason === "SIGTERM" ? EXIT.yes : EXIT.interrupted;
 }

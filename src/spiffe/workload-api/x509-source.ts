@@ -48,6 +48,11 @@ export class WorkloadX509Source implements X509Source, BundleSource, ChangeNotic
     return this.#state.value?.bundles.get(domain);
   }
 
+  /** Those of which there is a bundle now: the identities' own and the federated ones. */
+  trustDomains(): readonly TrustDomain[] {
+    return [...(this.#state.value?.bundles.keys() ?? [])];
+  }
+
   onChange(listener: () => void): () => void {
     return this.#state.onChange(listener);
   }

@@ -1,0 +1,85 @@
+/** The identity that the local agent gives this process, in one call. */
+import { systemPacing } from "../grpc/back-off.ts";
+import { messageOf } from "../lib/error.ts";
+import { type EndpointAddress, parseEndpointAddress } from "../spiffe/endpoint-address.ts";
+import { WorkloadApiClient, type WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
+import { WorkloadX509Source } from "../spiffe/workload-api/x509-source.ts";
+import { ServiceError } from "./service-error.ts";
+import { ServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
+
+export interface WorkloadIdentityOptions extends Omit<ServiceIdentityOptions, "source"> {
+  /** Of the Workload API, Vigil's or SPIRE's: `process.env.SPIFFE_ENDPOINT_SOCKET`. */
+  readonly address: string | undefined;
+  /** Which identity, when the operator gave several: the one with this hint. The default one unless given. */
+  readonly hint?: string;
+  /** How long to wait for the first SVID; 30 seconds unless given. */
+  readonly timeoutMs?: number;
+  /** Told when the agent is away or says something wrong; the last good identity stays in use. Must not throw. */
+  readonly onProblem?: (problem: WorkloadApiProblem) => void;
+}
+
+const FIRST_TIMEOUT_MS = 30_000;
+
+class AgentIdentity extends ServiceIdentity {
+  readonly #client: WorkloadApiClient;
+  readonly #source: WorkloadX509Source;
+
+  constructor(client: WorkloadApiClient, source: WorkloadX509Source, options: Omit<ServiceIdentityOptions, "source">) {
+    super({ ...options, source });
+    this.#client = client;
+    this.#source = source;
+  }
+
+  override close(): void {
+    super.close();
+    this.#source.close();
+    void this.#client.close();
+  }
+}
+
+/**
+ * The identity of this process, from its agent, which renews it. Waits for the first SVID, and rejects with `SERVICE_NO_IDENTITY` when none
+ * comes. `close` it at the end: it holds the connection to the agent.
+ */
+export async function openWorkloadIdentity({
+  address,
+  hint,
+  timeoutMs = FIRST_TIMEOUT_MS,
+  onProblem,
+  ...options
+}: WorkloadIdentityOptions): Promise<ServiceIdentity> {
+  const client = new WorkloadApiClient(addressOf(address));
+  let problem: WorkloadApiProblem | undefined;
+  const source = new WorkloadX509Source({
+    client,
+    pacing: systemPacing,
+    onProblem: (found) => {
+      problem = found;
+      onProblem?.(found);
+    },
+    ...(hint === undefined ? {} : { pick: (svids) => svids.find((svid) => svid.hint === hint) }),
+  });
+  const identity = new AgentIdentity(client, source, options);
+  try {
+    await source.ready(AbortSignal.timeout(timeoutMs));
+    return identity;
+  } catch (thrown) {
+    identity.close();
+    const reason = problem === undefined ? "" : `: ${messageOf(problem)}`;
+    throw new ServiceError("SERVICE_NO_IDENTITY", `no X.509-SVID came from \`${address}\` within ${timeoutMs} ms${reason}`, {
+      hint: "check that the agent runs there and that this workload is registered: `vigil identity doctor`",
+      cause: problem ?? thrown,
+    });
+  }
+}
+
+/** Throws a ServiceError when there is no address or it is none. */
+function addressOf(text: string | undefined): EndpointAddress {
+  if (text === undefined || text === "")
+    throw new ServiceError("SERVICE_NO_IDENTITY", "there is no address of a Workload API", {
+      hint: "set `SPIFFE_ENDPOINT_SOCKET` to the socket of the agent, such as `unix:///run/vigil/agent.sock`",
+    });
+  const address = parseEndpointAddress(text);
+  if (!address.ok) throw new ServiceError("SERVICE_NO_IDENTITY", address.error.message, { cause: address.error });
+  return address.value;
+}

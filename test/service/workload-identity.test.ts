@@ -1,0 +1,80 @@
+/** The identity of a process from its agent: one call, renewed by pushes, gone when it is withdrawn. */
+
+import { once } from "node:events";
+import { request } from "node:https";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+import {
+  createHttpsAgent,
+  createHttpsServer,
+  openWorkloadIdentity,
+  peerOf,
+  type ServiceIdentity,
+  type WorkloadIdentityOptions,
+} from "../../src/service/index.ts";
+import { portOf } from "./listening.ts";
+import { TestAgent } from "./test-agent.ts";
+import { bundleOf, issueSvid, newAuthority } from "./trust-domain.ts";
+
+const root = newAuthority("a.test");
+const WEB = "spiffe://a.test/web";
+const ORDERS = "spiffe://a.test/orders";
+const bundles = [bundleOf("a.test", [root])];
+
+async function open(agent: TestAgent, options: Partial<WorkloadIdentityOptions> = {}): Promise<ServiceIdentity> {
+  const identity = await openWorkloadIdentity({ address: await agent.listen(), ...options });
+  onTestFinished(() => identity.close());
+  return identity;
+}
+
+test("two workloads talk with what their agents gave them, and follow renewals", async () => {
+  const [web, orders] = [WEB, ORDERS].map((id) => new TestAgent({ svids: [issueSvid(id, root)], bundles }));
+  if (web === undefined || orders === undefined) throw new Error("two agents");
+  const [client, service] = [await open(web), await open(orders)];
+  const server = createHttpsServer(service, { allow: [WEB] }, (incoming, response) => response.end(peerOf(incoming).id));
+  const port = await portOf(server);
+  const agent = createHttpsAgent(client, { allow: [ORDERS] });
+  onTestFinished(() => agent.destroy());
+  const ask = async (): Promise<string> => {
+    const [response] = await once(request({ host: "127.0.0.1", port, agent }).end(), "response");
+    return text(response);
+  };
+  expect(await ask()).toBe(WEB);
+  const [before] = client.connections;
+  web.set({ svids: [issueSvid(WEB, root)] });
+  await expect.poll(() => before?.isDraining).toBe(true);
+  expect(await ask()).toBe(WEB);
+  expect([...client.connections]).not.toContain(before);
+});
+
+test("a withdrawn identity is presented no more", async () => {
+  const agent = new TestAgent({ svids: [issueSvid(WEB, root)], bundles });
+  const identity = await open(agent);
+  expect(identity.svid().ok).toBe(true);
+  agent.set({ svids: [] });
+  await expect.poll(() => identity.svid().ok).toBe(false);
+});
+
+test("of several identities the one with the hint is taken", async () => {
+  const hinted = { ...issueSvid(ORDERS, root), hint: "orders" };
+  const agent = new TestAgent({ svids: [issueSvid(WEB, root), hinted], bundles });
+  const svid = (await open(agent, { hint: "orders" })).svid();
+  expect(svid.ok && svid.value.id).toBe(ORDERS);
+});
+
+test.each([
+  { what: "no address", address: undefined },
+  { what: "an empty address", address: "" },
+  { what: "an address that is none", address: "unix:agent.sock" },
+  { what: "a socket where nobody listens", address: "unix:///nonexistent/agent.sock" },
+])("$what: it says so", async ({ address }) => {
+  await expect(openWorkloadIdentity({ address, timeoutMs: 100 })).rejects.toMatchObject({ code: "SERVICE_NO_IDENTITY" });
+});
+
+test("an agent that has no identity for this workload: its words are in the message", async () => {
+  const agent = new TestAgent({ svids: [], bundles });
+  await expect(open(agent, { timeoutMs: 300 })).rejects.toMatchObject({
+    code: "SERVICE_NO_IDENTITY",
+    message: expect.stringContaining("no identity"),
+  });
+});
