@@ -30,6 +30,7 @@ import {
   profileVerifyCommand,
 } from "./commands/profile.ts";
 import { runCommand } from "./commands/run.ts";
+import { runtimeRulesCommand, runtimeTestCommand } from "./commands/runtime.ts";
 import { statusCommand } from "./commands/status.ts";
 import {
   trustActivateCommand,
@@ -77,6 +78,8 @@ export const CATALOGUE: readonly Command[] = [
   profileDiffCommand,
   profileMergeCommand,
   profileExportCommand,
+  runtimeRulesCommand,
+  runtimeTestCommand,
   explainCommand,
   kernelProbeCommand,
   kernelShowCommand,

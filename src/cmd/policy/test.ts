@@ -30,7 +30,7 @@ interface SuiteReport {
 }
 
 export function testPolicies({ directories, fileName, showsAll, format }: PolicyTestOptions, terminal: Terminal): ExitCode {
-  const files = directories.flatMap((directory) => testFiles(directory, fileName));
+  const files = directories.flatMap((directory) => testFiles(directory, (name) => name === fileName));
   if (files.length === 0) {
     noteError(
       terminal,
@@ -76,12 +76,12 @@ const fileLoader = (terminal: Terminal): TestLoader => ({
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 /** Files of tests below a directory, hidden folders included: that is where Kyverno's policies keep them. */
-function testFiles(directory: string, fileName: string): readonly string[] {
+export function testFiles(directory: string, isWanted: (name: string) => boolean): readonly string[] {
   try {
     if (!statSync(directory).isDirectory()) return [directory];
     const found = readdirSync(directory, { recursive: true, withFileTypes: true });
     return found
-      .filter((entry) => entry.isFile() && entry.name === fileName && !entry.parentPath.includes("node_modules"))
+      .filter((entry) => entry.isFile() && isWanted(entry.name) && !entry.parentPath.includes("node_modules"))
       .map((entry) => join(entry.parentPath, entry.name))
       .sort();
   } catch (error) {
