@@ -2,12 +2,20 @@
  * The published entry `@vigil-dev/vigil/ebpf`: generate programs for the running kernel, load and attach them, share maps and ring buffers with
  * them. Generating needs no kernel; what does is in `kernel/`.
  */
+import * as instructions from "./assembler/instructions.ts";
+
+export { cgroup2Path } from "../linux/mounts.ts";
+export { assemble } from "./assembler/assemble.ts";
+export type { Line } from "./assembler/line.ts";
 export { Btf, MAX_BTF_BYTES, parseBtf } from "./btf/btf.ts";
+export { type BtfField, fieldOf, hasField } from "./btf/field.ts";
+export { enumOf, iteratorOf, tracepointOf } from "./btf/kernel-name.ts";
+export { mapBtf, type ProgramBtf, programBtf } from "./btf/spec-btf.ts";
 export { Code, type Loop, type PartOfMemory, Variable } from "./builder/code.ts";
 export { Condition, Scalar, type ScalarLike } from "./builder/expression.ts";
 export { KERNEL_CALLS, type KernelCallName } from "./builder/kernel-call.ts";
 export { KernelPointer } from "./builder/kernel-pointer.ts";
-export { type Argument, type FieldName, Memory, type NumericField } from "./builder/memory.ts";
+export { type AnyMemory, type Argument, type FieldName, Memory, type NumericField } from "./builder/memory.ts";
 export { Nullable } from "./builder/nullable.ts";
 export {
   cgroupPacketProgram,
@@ -39,6 +47,8 @@ export type { Subprogram } from "./builder/unit.ts";
 export { EbpfError, type EbpfErrorCode } from "./ebpf-error.ts";
 export { decodeInstructions, encodeInstructions } from "./encoding.ts";
 export type { Instruction, SourcePosition } from "./instruction.ts";
+export type { KernelFunction, SimulatedProcess, World } from "./interpreter/kernel-function.ts";
+export { Machine, type MachineOptions, type RunResult } from "./interpreter/machine.ts";
 export {
   attachCgroup,
   attachIterator,
@@ -133,3 +143,6 @@ export {
   type ProgramType,
 } from "./program-spec.ts";
 export { explainVerifierLog, type VerifierFinding } from "./verifier-error.ts";
+
+/** A function for each form of instruction, for programs that are assembled by hand. */
+export { instructions };
