@@ -11,12 +11,12 @@ export interface Pacing {
   random(): number;
 }
 
-/** The real ones. Sleeping keeps no process alive. */
+/** The real ones. Sleeping keeps the process alive, as the connection does that is waited for. */
 export const systemPacing: Pacing = {
   nowMs: () => Date.now(),
   random: () => Math.random(),
   // Being woken early is what the signal is for.
-  sleep: (ms, signal) => setTimeout(ms, undefined, { signal, ref: false }).catch(() => undefined),
+  sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
 };
 
 export interface BackOffLimits {

@@ -21,7 +21,8 @@ const RETRY_MS = 1000;
 
 interface Entry {
   readonly svid: FetchedJwtSvid;
-  readonly renewAtMs: number;
+  /** When to ask for the next one: in the middle of its life, and again a while after each failure. */
+  renewAtMs: number;
 }
 
 export class WorkloadJwtSource {
@@ -29,7 +30,6 @@ export class WorkloadJwtSource {
   /** The one that was asked for last stands last. */
   readonly #tokens = new Map<string, Entry>();
   readonly #fetches = new Map<string, Promise<FetchedJwtSvid>>();
-  readonly #retryAtMs = new Map<string, number>();
 
   constructor(options: WorkloadJwtOptions) {
     this.#options = options;
@@ -41,16 +41,17 @@ export class WorkloadJwtSource {
    */
   async jwtSvid(audiences: readonly string[], id?: SpiffeId): Promise<FetchedJwtSvid> {
     // A set has one spelling; joining with a character would make one of two sets.
+    const request: JwtSvidRequest = { audiences, ...(id === undefined ? {} : { id }) };
     const key = JSON.stringify([id ?? "", ...[...new Set(audiences)].sort()]);
     const nowMs = this.#options.pacing.nowMs();
     const entry = this.#tokens.get(key);
     if (entry === undefined || entry.svid.expiresAtMs - TOO_LATE_MS <= nowMs) {
       this.#tokens.delete(key);
-      return this.#fetchOnce(key, audiences, id);
+      return this.#fetchOnce(key, request);
     }
     this.#tokens.delete(key);
     this.#tokens.set(key, entry);
-    if (nowMs >= entry.renewAtMs && nowMs >= (this.#retryAtMs.get(key) ?? 0)) void this.#renew(key, audiences, id);
+    if (nowMs >= entry.renewAtMs) void this.#renew(key, entry, request);
     return entry.svid;
   }
 
@@ -59,23 +60,23 @@ export class WorkloadJwtSource {
     return this.#tokens.size;
   }
 
-  async #renew(key: string, audiences: readonly string[], id: SpiffeId | undefined): Promise<void> {
+  async #renew(key: string, entry: Entry, request: JwtSvidRequest): Promise<void> {
     try {
-      await this.#fetchOnce(key, audiences, id);
+      await this.#fetchOnce(key, request);
     } catch (thrown) {
-      const problem = thrown as WorkloadApiProblem;
+      entry.renewAtMs = this.#options.pacing.nowMs() + RETRY_MS;
       // What was taken back is not served from memory.
-      if (problem instanceof GrpcError && problem.status === "PERMISSION_DENIED") this.#tokens.delete(key);
-      else this.#retryAtMs.set(key, this.#options.pacing.nowMs() + RETRY_MS);
-      this.#options.onProblem?.(problem);
+      if (thrown instanceof GrpcError && thrown.status === "PERMISSION_DENIED") this.#tokens.delete(key);
+      // The calls of the client fail with nothing else.
+      this.#options.onProblem?.(thrown as WorkloadApiProblem);
     }
   }
 
   /** Many that ask for the same share one call. */
-  #fetchOnce(key: string, audiences: readonly string[], id: SpiffeId | undefined): Promise<FetchedJwtSvid> {
+  #fetchOnce(key: string, request: JwtSvidRequest): Promise<FetchedJwtSvid> {
     const running = this.#fetches.get(key);
     if (running !== undefined) return running;
-    const fetching = this.#call(key, { audiences, ...(id === undefined ? {} : { id }) }).finally(() => this.#fetches.delete(key));
+    const fetching = this.#call(key, request).finally(() => this.#fetches.delete(key));
     this.#fetches.set(key, fetching);
     return fetching;
   }
@@ -86,13 +87,11 @@ export class WorkloadJwtSource {
     if (!fetched.ok) throw fetched.error;
     const [svid] = fetched.value;
     const nowMs = pacing.nowMs();
-    this.#retryAtMs.delete(key);
     this.#tokens.delete(key);
     this.#tokens.set(key, { svid, renewAtMs: nowMs + (svid.expiresAtMs - nowMs) / 2 });
     for (const oldest of this.#tokens.keys()) {
       if (this.#tokens.size <= maxTokens) break;
       this.#tokens.delete(oldest);
-      this.#retryAtMs.delete(oldest);
     }
     return svid;
   }
