@@ -1,5 +1,8 @@
 /** Events of a process that has no store, on their way to the one of the control process. */
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { ActionFields, DecisionFields } from "../event/producer.ts";
+import { writeFileAtomic } from "../lib/atomic-write.ts";
 import { messageOf } from "../lib/error.ts";
 import type { Log } from "./log.ts";
 import { askManagement } from "./management-client.ts";
@@ -39,6 +42,7 @@ export class EventForwarder {
 
   constructor(options: { readonly stateDirectory: string; readonly producer: string; readonly log: Log }) {
     this.#options = options;
+    for (const event of this.#takeKept()) this.#add(event);
   }
 
   decided(fields: DecisionFields): void {
@@ -49,14 +53,38 @@ export class EventForwarder {
     this.#add({ kind: "action", fields, sizeBytes: sizeOf(fields) });
   }
 
-  /** Sends what waits, for so long at most. */
+  /** Sends what waits, for so long at most. The store may have ended before: what is left is kept for the next start. */
   async close(withinMs: number): Promise<void> {
     clearTimeout(this.#timer);
     const untilMs = performance.now() + withinMs;
     await this.#sending;
     while (this.#waiting.length > 0 && performance.now() < untilMs) if (!(await this.#send())) break;
-    if (this.#waiting.length > 0)
-      this.#options.log("warning", "events could not be stored before the end", { count: this.#waiting.length });
+    if (this.#waiting.length === 0) return;
+    try {
+      await writeFileAtomic(this.#keptPath, JSON.stringify(this.#waiting));
+    } catch (error) {
+      this.#options.log("warning", `events are lost, they cannot be kept: ${messageOf(error)}`, { count: this.#waiting.length });
+    }
+  }
+
+  get #keptPath(): string {
+    return join(this.#options.stateDirectory, `events-of-${this.#options.producer}.json`);
+  }
+
+  /** What the last run left, at most once. */
+  #takeKept(): readonly Waiting[] {
+    try {
+      const text = readFileSync(this.#keptPath, "utf8");
+      rmSync(this.#keptPath);
+      // Written by this class, in a directory that only its owner can enter; the control process checks the form again.
+      const kept: unknown = JSON.parse(text);
+      return Array.isArray(kept) ? (kept as Waiting[]) : [];
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
+        this.#options.log("warning", `events of the last run cannot be read: ${messageOf(error)}`);
+      }
+      return [];
+    }
   }
 
   #add(event: Waiting): void {

@@ -14,6 +14,7 @@ let service: Service;
 
 /** `vigil` with the state directory of the service. */
 const ask = (...words: readonly string[]) => vigil([...words, "--state", state]);
+const pidOf = (process: string): number => statusOf().processes.find(({ name }: { readonly name: string }) => name === process)?.pid ?? 0;
 const statusOf = () => JSON.parse(ask("status", "-o", "json").stdout);
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -75,7 +76,11 @@ describe("vigil up", () => {
   test("shows its status", () => {
     expect(ask("status").status).toBe(0);
     expect(statusOf()).toMatchObject({
-      processes: [{ name: "control", state: "ready" }],
+      processes: [
+        { name: "authority", state: "ready" },
+        { name: "agent", state: "ready" },
+        { name: "control", state: "ready" },
+      ],
       admission: { breakGlass: null },
       events: { state: "ok", lost: 0 },
     });
@@ -113,10 +118,27 @@ describe("vigil up", () => {
   });
 
   test("starts what has died again", async () => {
-    const [{ pid }] = statusOf().processes;
+    const pid = pidOf("control");
     process.kill(pid, "SIGKILL");
-    await until(() => ask("status").status !== 2 && statusOf().processes[0]?.pid !== pid);
+    await until(() => ask("status").status !== 2 && pidOf("control") !== pid);
     expect(runShownCurlAgain()).toBe(false);
+  });
+
+  test("gives whoever runs it an identity, also after the authority and then the agent have died", async () => {
+    const show = (): { readonly spiffeId: string; readonly verified: boolean } =>
+      JSON.parse(ask("identity", "show", "-o", "json").stdout || "{}").identities?.[0];
+    const first = show();
+    expect(first).toMatchObject({ spiffeId: expect.stringMatching(/^spiffe:\/\/vigil\.local\/user\//), verified: true });
+    const authority = pidOf("authority");
+    process.kill(authority, "SIGKILL");
+    // What is held is served on, and what is issued by the next authority is verified by the same bundle.
+    expect(show()).toEqual(first);
+    await until(() => pidOf("authority") !== authority && ask("identity", "doctor").status === 0);
+    expect(show()).toEqual(first);
+    const agent = pidOf("agent");
+    process.kill(agent, "SIGKILL");
+    await until(() => ask("identity", "doctor").status === 0);
+    expect(show()).toMatchObject({ spiffeId: first.spiffeId, verified: true });
   });
 });
 

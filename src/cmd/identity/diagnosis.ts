@@ -236,7 +236,7 @@ function checkTrust({ agent }: Description, nowMs: number): readonly Finding[] {
   if (active?.isTainted) {
     return [warning("trust", "ca-tainted", "the authority that signs is tainted", "`vigil trust activate` lets the next one sign")];
   }
-  return [well("trust", `${authorities.length} authorities, ${authorities.filter(isValid).length} of them not expired`)];
+  return [well("trust", `authorities in the bundle: ${authorities.length}, of them not expired: ${authorities.filter(isValid).length}`)];
 }
 
 function checkRegistration({ caller, agent }: Description): readonly Finding[] {

@@ -65,6 +65,7 @@ function readIdentity({ spiffeId, x509Svid, x509SvidKey, bundle: bundleDer, hint
   return { svid: svid.value, bundle: bundle.value, problem: verified.ok ? undefined : verified.error.message };
 }
 
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
 const hex = (serial: bigint): string => serial.toString(16).padStart(2, "0");
 const iso = (ms: number): string => new Date(ms).toISOString();
 const local = (ms: number): string => new Date(ms).toLocaleString("sv-SE");
@@ -82,7 +83,10 @@ function textOf(identities: readonly ShownIdentity[], { description, bundles }: 
       ["serial", hex(leaf.serial)],
       ["valid", `${local(leaf.notBeforeMs)} to ${local(leaf.notAfterMs)}, ${leftMs > 0 ? `${formatDuration(leftMs)} left` : "expired"}`],
       ...(known === undefined || known.renewAtMs === 0n ? [] : [["renewal", `${local(Number(known.renewAtMs))}`]]),
-      ["chain", `${1 + intermediates.length} certificates, to ${bundle.x509Authorities.length} authorities of ${bundle.trustDomain}`],
+      [
+        "chain",
+        `${counted(1 + intermediates.length, "certificate", "certificates")}, to ${counted(bundle.x509Authorities.length, "authority", "authorities")} of ${bundle.trustDomain}`,
+      ],
       ["verified", problem ?? "yes"],
     ];
     const title = `${terminal.style(problem === undefined ? "green" : "red", svid.id)}${index === 0 && identities.length > 1 ? " (default)" : ""}`;

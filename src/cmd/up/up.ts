@@ -2,6 +2,7 @@
 import { userInfo } from "node:os";
 import { extname } from "node:path";
 import { formatDuration } from "../../lib/duration.ts";
+import { encodeAgentSettings } from "../agent/settings.ts";
 import { encodeAuthoritySettings } from "../authority/settings.ts";
 import { EXIT, type ExitCode, type Invocation } from "../command.ts";
 import { type Configuration, loadConfiguration } from "../config.ts";
@@ -27,6 +28,7 @@ const READY_WITHIN_MS = 60_000;
 /** What draining takes beside the answers under way: the last events. */
 const DRAIN_MARGIN_MS = 5_000;
 const AUTHORITY_DRAIN_MS = 5_000;
+const AGENT_DRAIN_MS = 5_000;
 
 export async function up(invocation: Invocation, options: UpOptions): Promise<ExitCode> {
   const { terminal } = invocation;
@@ -69,7 +71,7 @@ async function run(
   return signal.reason === "SIGTERM" ? EXIT.yes : EXIT.interrupted;
 }
 
-/** The processes in the order in which they start. The node agent joins here. */
+/** The processes in the order in which they start. */
 function processTable({ values }: Configuration, { path, installation }: StateDirectory): readonly ProcessSpec[] {
   const control = encodeControlSettings({ stateDirectory: path, installation, configuration: values });
   const authority = encodeAuthoritySettings({
@@ -85,6 +87,13 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
       settings: authority,
       readyWithinMs: READY_WITHIN_MS,
       drainWithinMs: AUTHORITY_DRAIN_MS,
+    },
+    {
+      name: "agent",
+      entry: entryOf("agent"),
+      settings: encodeAgentSettings({ stateDirectory: path, configuration: values }),
+      readyWithinMs: READY_WITHIN_MS,
+      drainWithinMs: AGENT_DRAIN_MS,
     },
     {
       name: "control",
