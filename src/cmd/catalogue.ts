@@ -24,6 +24,7 @@ import {
 import {
   profileDiffCommand,
   profileExportCommand,
+  profileGenerateCommand,
   profileMergeCommand,
   profileRecordCommand,
   profileShowCommand,
@@ -80,6 +81,7 @@ export const CATALOGUE: readonly Command[] = [
   profileExportCommand,
   runtimeRulesCommand,
   runtimeTestCommand,
+  profileGenerateCommand,
   explainCommand,
   kernelProbeCommand,
   kernelShowCommand,

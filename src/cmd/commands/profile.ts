@@ -132,3 +132,22 @@ export const profileVerifyCommand: Command = defineCommand({
     return verifyProfile(invocation, invocation.flags);
   },
 });
+
+export const profileGenerateCommand: Command = defineCommand({
+  path: "profile generate",
+  summary: "make a profile of what a binary and its libraries may call, without running them",
+  description: `Looks through the machine code (x86-64) for system calls and for what leads to them, error paths included. Calls that are in for this reason
+only are marked \`static\`: together with a recording (\`--with\`) rare paths do not break. Plug-ins that are loaded at run time are not seen.`,
+  operands: [{ name: "ELF", summary: "the program", arity: "one", completes: "file" }],
+  flags: {
+    static: { kind: "boolean", summary: "by looking through the code, which is the only way there is" },
+    with: { kind: "list", value: "PROFILE", completes: "file", summary: "a profile to add it to" },
+    output: OUTPUT_FLAG,
+    exact: { kind: "boolean", summary: "without the base set and what other libcs and kernels call instead" },
+  },
+  examples: [{ line: "vigil profile generate --static --output date.json /bin/date", says: "a program" }],
+  async run({ operands: [path = ""], flags, terminal }) {
+    const { generateProfile } = await import("../profile/generate.ts");
+    return generateProfile(path, flags, terminal);
+  },
+});
