@@ -17,6 +17,7 @@ export interface VerifierFinding {
 
 const LAST_LINES = 10;
 const MAX_LOG = 1 << 25;
+const MAX_LINE = 500;
 const STATISTICS = /^(processed \d+ insns|verification time|stack depth|peak_states|max_states|total_states|mark_read)/;
 
 /** Reasons in the kernel's words (kernel/bpf/verifier.c), and what they ask for. */
@@ -41,11 +42,11 @@ const HINTS: readonly (readonly [reason: RegExp, hint: string])[] = [
   ],
   [/cannot call GPL|GPL[- ]restricted|from non-GPL/i, "give the program a license that is compatible with the GPL"],
   [/infinite loop|back-edge|loop detected/i, "use `repeat` with a bound"],
+  [/combined stack size|stack size .* too large|invalid stack off/i, "keep large values in a per-CPU array"],
   [
     /too large|too many (?:states|instructions)|BPF program is too|sequence of \d+ jumps|Processed .* insns limit/i,
     'split the program, take `loop` for loops with many rounds, or `guard: "may_goto"`',
   ],
-  [/combined stack size|stack size .* too large|invalid stack off/i, "keep large values in a per-CPU array"],
   [
     /invalid (?:indirect )?read from stack|!read_ok|uninitialized/i,
     "write the value before it is read; parameters of functions of the kernel are gone after the first call",
@@ -68,7 +69,12 @@ export function explainVerifierLog(instructions: readonly Instruction[], log: st
   const lines = log
     .slice(-MAX_LOG)
     .split("\n")
-    .map((line) => line.replaceAll(/[^ -~\t]/g, "?").trimEnd())
+    .map((line) =>
+      line
+        .slice(0, MAX_LINE)
+        .replaceAll(/[^ -~\t]/g, "?")
+        .trimEnd(),
+    )
     .filter((line) => line !== "" && !STATISTICS.test(line));
   const reason = reasonIn(lines);
   const instruction = instructionAt(instructions, lines);

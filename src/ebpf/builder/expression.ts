@@ -190,12 +190,20 @@ export class Scalar {
   }
 
   #binary(operation: ArithmeticOperation, other: ScalarLike): Scalar {
+    if (!(other instanceof Scalar)) checkConstant(operation, BigInt(other));
     return new Scalar({ kind: "binary", operation, left: this.expression, right: expressionOf(other), bits: 64 });
   }
 
   #compare(comparison: Comparison, other: ScalarLike): Condition {
     return new Condition({ kind: "compare", comparison, left: this.expression, right: expressionOf(other), bits: 64 });
   }
+}
+
+/** What the kernel refuses of constants. */
+function checkConstant(operation: ArithmeticOperation, value: bigint): void {
+  const isShift = operation === "lsh" || operation === "rsh" || operation === "arsh";
+  if (isShift && (value < 0n || value > 63n)) throw new RangeError(`expected to shift by 0 to 63 bits, got ${value}`);
+  if ((operation === "div" || operation === "mod") && value === 0n) throw new RangeError("expected to divide by another number than 0");
 }
 
 /** An address so many bytes further. */
