@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderReport, renderSection, type Section } from "./report.ts";
 import { checking } from "./section/checking.ts";
+import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
 import { manyPolicies } from "./section/many-policies.ts";
@@ -18,6 +19,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   checking,
   handshakes,
   ring,
+  detection,
 };
 
 const wanted = process.argv.slice(2);
