@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { createSecureServer, type Http2SecureServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import { createSecureContext, type SecureContext, type TlsOptions } from "node:tls";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { AdmissionGate, type GateLimits } from "./admission-gate.ts";
 import type { AdmissionMetrics, AdmissionReadings } from "./admission-metrics.ts";
@@ -20,12 +21,23 @@ export interface ServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly certificate: CertificateSource;
+  /**
+   * Another certificate for clients that ask for `serverName` (SNI). API servers trust a bundle that stands in their configuration for
+   * years; who trusts the authority of a trust domain, which changes every few weeks, asks for it by name.
+   */
+  readonly named?: NamedCertificate;
   readonly answer: AnswerReview;
   readonly metrics: AdmissionMetrics;
   readonly readings: Omit<AdmissionReadings, "connections" | "inFlight" | "inFlightBytes" | "certificateExpiresAtMs">;
   /** Why the webhook should get no traffic yet, beside draining. */
   readonly unreadyReasons: () => readonly string[];
   readonly limits?: Partial<ServerLimits>;
+}
+
+export interface NamedCertificate {
+  readonly serverName: string;
+  /** Undefined while there is none: the other certificate is presented then. */
+  current(): ServingCertificate | undefined;
 }
 
 export interface ServerLimits extends BodyLimits, GateLimits {
@@ -70,7 +82,7 @@ export async function startWebhookServer(options: ServerOptions, signal: AbortSi
   const { certificate, answer, metrics } = options;
   const gate = new AdmissionGate(limits);
   let isDraining = signal.aborted;
-  const server = createServer(certificate.current(), limits, metrics);
+  const server = createServer(options, limits);
   const sockets = trackSockets(server);
   const handler = createHandler({
     answer,
@@ -99,9 +111,21 @@ export async function startWebhookServer(options: ServerOptions, signal: AbortSi
 
 const tlsOptions = ({ keyPem, chainPem }: ServingCertificate) => ({ key: keyPem, cert: chainPem, minVersion: "TLSv1.2" }) as const;
 
-function createServer(certificate: ServingCertificate, limits: ServerLimits, metrics: AdmissionMetrics): Http2SecureServer {
+/** Presents the named certificate to who asks for its name; a context is made once for each certificate. */
+function presentByName(named: NamedCertificate): TlsOptions["SNICallback"] {
+  let made: { readonly certificate: ServingCertificate; readonly context: SecureContext } | undefined;
+  return (serverName, done) => {
+    const certificate = serverName === named.serverName ? named.current() : undefined;
+    if (certificate === undefined) return done(null);
+    if (made?.certificate !== certificate) made = { certificate, context: createSecureContext(tlsOptions(certificate)) };
+    done(null, made.context);
+  };
+}
+
+function createServer({ certificate, named, metrics }: ServerOptions, limits: ServerLimits): Http2SecureServer {
   const server = createSecureServer({
-    ...tlsOptions(certificate),
+    ...tlsOptions(certificate.current()),
+    ...(named === undefined ? {} : { SNICallback: presentByName(named) }),
     allowHTTP1: true,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     settings: { maxConcurrentStreams: limits.maxInFlight, maxHeaderListSize: MAX_HEADER_BYTES, enablePush: false },

@@ -124,6 +124,14 @@ describe("vigil up", () => {
     expect(runShownCurlAgain()).toBe(false);
   });
 
+  test("presents its SVID to who asks for the trust domain, as the shown command checks", () => {
+    const command = /^ {2}(openssl [\s\S]*?<\/dev\/null)$/m.exec(service.stdout())?.[1] ?? "";
+    const shown = execFileSync("sh", ["-c", `${command} 2>&1`], { encoding: "utf8" });
+    expect(shown).toContain("Verify return code: 0 (ok)");
+    const certificate = execFileSync("openssl", ["x509", "-noout", "-text"], { encoding: "utf8", input: shown });
+    expect(certificate).toContain("URI:spiffe://vigil.local/vigil/admission");
+  });
+
   test("gives whoever runs it an identity, also after the authority and then the agent have died", async () => {
     const show = (): { readonly spiffeId: string; readonly verified: boolean } =>
       JSON.parse(ask("identity", "show", "-o", "json").stdout || "{}").identities?.[0];

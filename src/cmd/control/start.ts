@@ -56,7 +56,7 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
   const management = await serveManagement(settings.stateDirectory, routes);
   evidence.acted({ action: "start", object: "control", outcome: "done", message: `at ${webhook.url}`, subject: "vigil", severity: 1 });
   return {
-    report: reportOf(settings, { policies, webhook, evidence, sources }),
+    report: reportOf(settings, { policies, webhook, evidence, sources, hasIdentity: await webhook.identity.hasBegun() }),
     onProcesses: (all) => {
       processes = all;
     },
@@ -74,9 +74,15 @@ export async function startControl(settings: ControlSettings): Promise<Running> 
 
 function reportOf(
   { stateDirectory }: ControlSettings,
-  parts: { readonly policies: PolicySource; readonly webhook: Webhook; readonly evidence: Evidence; readonly sources: readonly string[] },
+  parts: {
+    readonly policies: PolicySource;
+    readonly webhook: Webhook;
+    readonly evidence: Evidence;
+    readonly sources: readonly string[];
+    readonly hasIdentity: boolean;
+  },
 ): ReadyReport {
-  const { policies, webhook, evidence, sources } = parts;
+  const { policies, webhook, evidence, sources, hasIdentity } = parts;
   const mistakes = policies.status.diagnostics.filter(({ severity }) => severity === "error").length;
   return {
     on: [
@@ -93,12 +99,25 @@ function reportOf(
       { what: "management", where: `${stateDirectory}/vigil.sock` },
     ],
     off: [
+      ...(hasIdentity
+        ? []
+        : [
+            {
+              what: "SVID of the webhook",
+              why: "the agent gave none yet; the webhook has its own certificate",
+              how: "`vigil identity doctor` says why",
+            },
+          ]),
       {
         what: "cluster",
         why: "none is connected: of namespaces and parameters only those among the policies are known",
         how: "`vigil deploy webhook` prints what makes an API server ask this one",
       },
     ],
-    facts: { url: webhook.url, caFile: webhook.caFile },
+    facts: {
+      url: webhook.url,
+      caFile: webhook.caFile,
+      ...(hasIdentity ? { trustBundle: webhook.identity.bundleFile, serverName: webhook.identity.serverName } : {}),
+    },
   };
 }

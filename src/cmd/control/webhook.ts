@@ -14,6 +14,7 @@ import { ADMISSION_FOLDER, openCertificates } from "./certificates.ts";
 import type { Evidence } from "./evidence.ts";
 import type { PolicySource } from "./policy-source.ts";
 import type { ControlSettings } from "./settings.ts";
+import { followWebhookIdentity, type WebhookIdentity } from "./webhook-identity.ts";
 
 const BREAK_GLASS_FILE = "break-glass.json";
 
@@ -24,10 +25,11 @@ export interface Webhook {
   readonly url: string;
   /** PEM, for clients. */
   readonly caFile: string;
+  readonly identity: WebhookIdentity;
 }
 
 export async function startWebhook(
-  { stateDirectory, configuration }: ControlSettings,
+  { stateDirectory, installation, configuration }: ControlSettings,
   { policies, evidence, log }: { readonly policies: PolicySource; readonly evidence: Evidence; readonly log: Log },
   signal: AbortSignal,
 ): Promise<Webhook> {
@@ -52,10 +54,12 @@ export async function startWebhook(
     eventsQueued: () => evidence.store.status().queued,
     eventsLost: () => evidence.store.status().lost,
   };
+  const identity = followWebhookIdentity({ stateDirectory, installation, configuration }, { folder: directory, log }, signal);
   const server = await startWebhookServer(
     {
       ...address,
       certificate,
+      named: identity,
       answer,
       metrics,
       readings,
@@ -65,7 +69,7 @@ export async function startWebhook(
     signal,
   );
   void certificate.run(signal, (thrown) => log("error", `the certificate cannot be renewed: ${messageOf(thrown)}`));
-  return { server, breakGlass, url: `https://${formatAddress(server.address)}`, caFile: join(directory, CA_BUNDLE_FILE) };
+  return { server, breakGlass, url: `https://${formatAddress(server.address)}`, caFile: join(directory, CA_BUNDLE_FILE), identity };
 }
 
 const decideBy =

@@ -43,8 +43,22 @@ export function readyScreen({ on, off, facts }: ReadyReport, { seconds, state, c
     "",
     `  ${name} events why last${stated}`,
     "",
+    ...identityLines(facts, `${name} identity show${stated}`),
     "Ctrl-C drains and stops.",
   ].join("\n");
+}
+
+/** How to see the webhook's SVID, and one's own. */
+function identityLines({ url = "", trustBundle, serverName }: ReadyReport["facts"], show: string): readonly string[] {
+  if (trustBundle === undefined || serverName === undefined) return [];
+  return [
+    "See the webhook's SVID, and then your own:",
+    "",
+    `  openssl s_client -connect ${quote(url.replace("https://", ""))} -servername ${quote(serverName)} \\`,
+    `    -CAfile ${quote(trustBundle)} -verify_return_error </dev/null`,
+    `  ${show}`,
+    "",
+  ];
 }
 
 /** For a POSIX shell. */
