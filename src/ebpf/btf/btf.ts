@@ -33,6 +33,8 @@ export class Btf {
   readonly #names: Uint32Array;
   readonly #strings: Buffer;
   readonly #stringsStart: number;
+  /** What was asked for: programs ask for the same few structs again and again. */
+  readonly #types = new Map<number, BtfType>();
   readonly #found = new Map<string, readonly number[]>();
 
   /** `parseBtf` makes them. */
@@ -99,7 +101,12 @@ export class Btf {
   type(id: number): BtfType {
     if (id === 0) return { kind: "void" };
     if (id < this.firstId && this.#base !== undefined) return this.#base.type(id);
-    return this.#decode(this.#placeOf(id));
+    let type = this.#types.get(id);
+    if (type === undefined) {
+      type = this.#decode(this.#placeOf(id));
+      this.#types.set(id, type);
+    }
+    return type;
   }
 
   /** The id behind typedefs and qualifiers. */
