@@ -1,7 +1,8 @@
 /** A verified connection: from the end of its handshake, before a byte of the peer is read or written, to its close. */
 import type { TLSSocket } from "node:tls";
-import type { X509Svid } from "../spiffe/x509-svid.ts";
-import type { Peer } from "./peer.ts";
+import type { TrustBundle } from "../spiffe/bundle.ts";
+import type { VerifiedX509Svid, X509Svid } from "../spiffe/x509-svid.ts";
+import { type Peer, peerOfSvid } from "./peer.ts";
 
 /** Time for requests under way between the wish to end a connection and its cut: a tenth of what is left, at most this. */
 const MAX_DRAIN_MS = 30_000;
@@ -10,7 +11,9 @@ export interface ConnectionFacts {
   readonly socket: TLSSocket;
   /** Of the peer, as presented: it is verified again when trust changes. */
   readonly chain: readonly Uint8Array[];
-  readonly peer: Peer;
+  readonly proof: VerifiedX509Svid;
+  /** What the proof was verified with. */
+  readonly bundle: TrustBundle | undefined;
   /** The identity that this side presented. */
   readonly svid: X509Svid;
   readonly isClient: boolean;
@@ -21,6 +24,9 @@ export class Connection {
   readonly socket: TLSSocket;
   readonly chain: readonly Uint8Array[];
   readonly peer: Peer;
+  readonly proof: VerifiedX509Svid;
+  /** What the proof was last verified with: while it is the bundle of the peer's trust domain, there is nothing to verify again. */
+  bundle: TrustBundle | undefined;
   readonly svid: X509Svid;
   readonly isClient: boolean;
   /** From then on no new work: in ms since the epoch. */
@@ -30,13 +36,15 @@ export class Connection {
   #isDraining = false;
   readonly #listeners = new Set<() => void>();
 
-  constructor({ socket, chain, peer, svid, isClient, establishedMs }: ConnectionFacts) {
+  constructor({ socket, chain, proof, bundle, svid, isClient, establishedMs }: ConnectionFacts) {
     this.socket = socket;
     this.chain = chain;
-    this.peer = peer;
+    this.peer = peerOfSvid(proof);
+    this.proof = proof;
+    this.bundle = bundle;
     this.svid = svid;
     this.isClient = isClient;
-    this.endsAtMs = Math.min(peer.validUntilMs, ...svid.certificates.map(({ notAfterMs }) => notAfterMs));
+    this.endsAtMs = Math.min(proof.validUntilMs, ...svid.certificates.map(({ notAfterMs }) => notAfterMs));
     this.drainAtMs = this.endsAtMs - Math.min(MAX_DRAIN_MS, (this.endsAtMs - establishedMs) / 10);
   }
 
@@ -67,8 +75,8 @@ export class Connection {
 }
 
 /**
- * Where a socket keeps its connection. A property and not a WeakMap: `node:http2` shows its sockets only through proxies, which pass
- * properties on.
+ * Where a socket or a request keeps its connection. A property and not a WeakMap: `node:http2` shows its sockets only through proxies,
+ * which pass properties on.
  */
 const CONNECTION = Symbol("vigil.connection");
 
@@ -76,11 +84,12 @@ interface Marked {
   readonly [CONNECTION]?: Connection;
 }
 
-export function markConnection(connection: Connection): void {
-  Object.defineProperty(connection.socket, CONNECTION, { value: connection });
+/** Requests are marked as well: those of `node:http2` lose their socket when the client goes, while their handlers go on. */
+export function markConnection(carrier: object, connection: Connection): void {
+  if (!(CONNECTION in carrier)) Object.defineProperty(carrier, CONNECTION, { value: connection });
 }
 
-/** The connection of a socket, or of a proxy of one; undefined when it was not verified here. */
-export const connectionOf = (socket: object): Connection | undefined =>
+/** The connection of a socket, of a proxy of one, or of a request; undefined when it was not verified here. */
+export const connectionOf = (carrier: object): Connection | undefined =>
   // Any object may lack the property; none but ours has it.
-  (socket as Marked)[CONNECTION];
+  (carrier as Marked)[CONNECTION];

@@ -1,13 +1,12 @@
 /** Watch over connections: cut when trust in the peer ends, drained ahead of that, and when this side has a newer identity to present. */
 import type { X509Svid } from "../spiffe/x509-svid.ts";
 import type { Connection } from "./connection.ts";
-import type { ServiceError } from "./service-error.ts";
 
 export interface LiveConnectionsOptions {
   readonly clock: () => number;
   readonly currentSvid: () => X509Svid | undefined;
-  /** Why a chain is not trusted now; undefined when it is. */
-  readonly problemOf: (chain: readonly Uint8Array[]) => ServiceError | undefined;
+  /** Whether the peer is still who it was: verified again where the trust in it changed. */
+  readonly isTrusted: (connection: Connection) => boolean;
 }
 
 /**
@@ -42,11 +41,11 @@ export class LiveConnections {
 
   /** Cuts whom trust has left, and drains what is about to end or presents an identity of yesterday. */
   recheck(): void {
-    const { clock, currentSvid, problemOf } = this.#options;
+    const { clock, currentSvid, isTrusted } = this.#options;
     const nowMs = clock();
     const svid = currentSvid();
     for (const connection of this.#connections) {
-      if (nowMs > connection.endsAtMs || problemOf(connection.chain) !== undefined) connection.cut();
+      if (nowMs > connection.endsAtMs || !isTrusted(connection)) connection.cut();
       else if (nowMs >= connection.drainAtMs || (connection.isClient && svid !== undefined && svid !== connection.svid)) connection.drain();
     }
   }

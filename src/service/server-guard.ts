@@ -3,7 +3,7 @@ import type { Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Server, TLSSocket } from "node:tls";
 import type { X509Svid } from "../spiffe/x509-svid.ts";
-import { connectionOf } from "./connection.ts";
+import { connectionOf, markConnection } from "./connection.ts";
 import { compilePeerRule, type PeerRule } from "./peer-rule.ts";
 import { ServiceError } from "./service-error.ts";
 import { HANDSHAKE_TIMEOUT_MS, type ServiceIdentity } from "./service-identity.ts";
@@ -62,13 +62,15 @@ export function guardServer<S extends Server>(server: S, identity: ServiceIdenti
         goAwayOnDrain(subject as Http2Session);
         return emit(event, ...args);
       case "stream":
-        return isCurrent((subject as { readonly session?: { readonly socket: object } }).session?.socket, identity) && emit(event, ...args);
+        return isCurrent(subject as object, identity, (subject as { readonly session?: { readonly socket: object } }).session?.socket)
+          ? emit(event, ...args)
+          : false;
       case "request":
       case "checkContinue":
       case "checkExpectation":
       case "upgrade":
       case "connect":
-        return isCurrent((subject as { readonly socket: object }).socket, identity, response) && emit(event, ...args);
+        return isCurrent(subject as object, identity, (subject as { readonly socket: object }).socket, response) && emit(event, ...args);
       default:
         return emit(event, ...args);
     }
@@ -84,13 +86,14 @@ export function guardServer<S extends Server>(server: S, identity: ServiceIdenti
 const goAwayOnDrain = (session: Http2Session): void => connectionOf(session.socket)?.onDrain(() => session.close());
 
 /** Whether a request may begin: the proof of its peer still holds. A connection that drains answers it as its last one. */
-function isCurrent(socket: object | undefined, identity: ServiceIdentity, response?: unknown): boolean {
+function isCurrent(subject: object, identity: ServiceIdentity, socket: object | undefined, response?: unknown): boolean {
   const connection = socket === undefined ? undefined : connectionOf(socket);
   if (connection === undefined) return false;
   if (identity.nowMs > connection.endsAtMs) {
     connection.cut();
     return false;
   }
+  markConnection(subject, connection);
   // HTTP/1.1 says `connection: close`; responses of HTTP/2 have no such property.
   if (connection.isDraining && response instanceof Object && "shouldKeepAlive" in response) response.shouldKeepAlive = false;
   return true;

@@ -71,19 +71,25 @@ export const fastifyHttp2ServerFactory =
     createHttp2Server(identity, options, handler);
 
 /** What has a peer: a socket, a request of `http`, `http2` or Fastify, a stream of `http2`. */
-export type PeerCarrier = TLSSocket | { readonly socket: object } | { readonly session?: { readonly socket: object } | undefined };
+export type PeerCarrier =
+  | TLSSocket
+  | { readonly socket: object }
+  | { readonly raw: object }
+  | { readonly session?: { readonly socket: object } | undefined };
 
 /**
  * The verified peer of a request or a connection. Throws a TypeError when it did not come through a server or client of this module: there
  * is no request without a peer.
  */
 export function peerOf(carrier: PeerCarrier): Peer {
-  const peer = connectionOf(carrier)?.peer ?? connectionOf(socketOf(carrier))?.peer;
-  if (peer === undefined) throw new TypeError("the connection was not verified by a service identity, or has ended");
-  return peer;
+  const inner = "raw" in carrier ? carrier.raw : carrier;
+  const connection = connectionOf(inner) ?? connectionOf(socketOf(inner));
+  if (connection === undefined) throw new TypeError("the connection was not verified by a service identity");
+  return connection.peer;
 }
 
-function socketOf(carrier: PeerCarrier): object {
-  if ("socket" in carrier) return carrier.socket;
-  return ("session" in carrier ? carrier.session?.socket : undefined) ?? {};
+/** Of a request, or of a stream. */
+function socketOf(carrier: object): object {
+  const { socket, session }: { readonly socket?: object; readonly session?: { readonly socket?: object } } = carrier;
+  return socket ?? session?.socket ?? {};
 }

@@ -8,11 +8,12 @@ import { connect, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { messageOf } from "../lib/error.ts";
 import { err, ok, type Result } from "../lib/result.ts";
 import type { BundleSource, ChangeNotice, RevocationSource, X509Source } from "../spiffe/bundle-source.ts";
+import { trustDomainOf } from "../spiffe/spiffe-id.ts";
 import { isSame } from "../spiffe/x509-certificate.ts";
-import type { X509Svid } from "../spiffe/x509-svid.ts";
+import type { VerifiedX509Svid, X509Svid } from "../spiffe/x509-svid.ts";
 import { Connection, markConnection } from "./connection.ts";
 import { LiveConnections } from "./live-connections.ts";
-import { type Peer, peerOfSvid } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 import { presentedChain } from "./presented-chain.ts";
 import { ServiceError } from "./service-error.ts";
 import { type MinTlsVersion, SecureContexts, secureContextOptions } from "./tls-context.ts";
@@ -78,10 +79,7 @@ export class ServiceIdentity {
     this.#live = new LiveConnections({
       clock,
       currentSvid: () => this.#currentSvid(),
-      problemOf: (chain) => {
-        const verified = this.#verify(chain);
-        return verified.ok ? undefined : verified.error;
-      },
+      isTrusted: (connection) => this.#isTrusted(connection),
     });
     const recheck = (): void => this.#live.recheck();
     this.#ends = [source.onChange?.(recheck), revocations?.onChange(recheck)].filter((end) => end !== undefined);
@@ -210,16 +208,17 @@ export class ServiceIdentity {
     const chain = presentedChain(socket);
     const verified = this.#verify(chain);
     if (!verified.ok) return verified;
-    const peer = verified.value;
-    const refused = refusalOf(peer, isAllowed);
+    const proof = verified.value;
+    const bundle = this.#source.bundleOf(trustDomainOf(proof.id));
+    const connection = new Connection({ socket, chain, proof, bundle, svid, isClient, establishedMs: this.#clock() });
+    const refused = refusalOf(connection.peer, isAllowed);
     if (refused !== undefined) return err(refused);
-    const connection = new Connection({ socket, chain, peer, svid, isClient, establishedMs: this.#clock() });
-    markConnection(connection);
+    markConnection(socket, connection);
     this.#live.add(connection);
     return ok(connection);
   }
 
-  #verify(chain: readonly Uint8Array[]): Result<Peer, ServiceError> {
+  #verify(chain: readonly Uint8Array[]): Result<VerifiedX509Svid, ServiceError> {
     if (this.#isClosed) return err(new ServiceError("SERVICE_CLOSED", "the identity of this process is closed"));
     if (chain.length === 0) return err(new ServiceError("SERVICE_PEER_UNVERIFIED", "the peer presented no certificate"));
     const verified = this.#chains.verify(chain, this.#clock());
@@ -232,7 +231,15 @@ export class ServiceIdentity {
       );
     if (this.#revocations?.isRevoked(verified.value) === true)
       return err(new ServiceError("SERVICE_PEER_REVOKED", `the identity \`${verified.value.id}\` is revoked`));
-    return ok(peerOfSvid(verified.value));
+    return ok(verified.value);
+  }
+
+  #isTrusted(connection: Connection): boolean {
+    const bundle = this.#source.bundleOf(connection.peer.trustDomain);
+    if (bundle !== undefined && bundle === connection.bundle) return this.#revocations?.isRevoked(connection.proof) !== true;
+    const isTrusted = this.#verify(connection.chain).ok;
+    if (isTrusted) connection.bundle = bundle;
+    return isTrusted;
   }
 
   /** Ends the watch over sources and cuts the connections that are left. */

@@ -77,6 +77,7 @@ export function createUndiciDispatcher<A extends UndiciAgent>(
   };
   return renewing(identity, {
     create: (retire) => new Agent({ connect: connectWith(retire), allowH2 }),
-    retire: (agent) => void agent.close(),
+    // One that the user has destroyed is closed already.
+    retire: (agent) => void agent.close().catch(() => {}),
   });
 }

@@ -310,3 +310,23 @@ test("a source that makes another object of the same SVID has renewed nothing", 
   web.source.set({ svid: issueSvid(WEB, root) });
   expect(client.isDraining).toBe(true);
 });
+
+test("a handler knows its peer although the client has gone", async () => {
+  const orders = sideOf(ORDERS);
+  const peers = Promise.withResolvers<string>();
+  const server = createHttp2Server(orders.identity, { allow: [WEB] }, (request) => {
+    request.stream.once("close", () => {
+      try {
+        peers.resolve(peerOf(request).id);
+      } catch (thrown) {
+        peers.reject(thrown);
+      }
+    });
+  });
+  const client = new Http2Client(sideOf(WEB).identity, `https://127.0.0.1:${await portOf(server)}`, { allow: [ORDERS] });
+  const stream = await client.request({ ":path": "/" });
+  stream.on("error", () => {});
+  await once(server, "request");
+  stream.session?.destroy();
+  expect(await peers.promise).toBe(WEB);
+});

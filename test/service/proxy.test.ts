@@ -109,6 +109,27 @@ test("clients of HTTP/2 are served too", async () => {
   expect(seen.headers).toMatchObject({ host: "orders.a.test:443", "x-spiffe-id": WEB });
 });
 
+test("half of a request does not become a whole one", async () => {
+  const ends: string[] = [];
+  const ended = Promise.withResolvers<void>();
+  const half = createServer((request) => {
+    request.on("data", () => socket.destroy());
+    request.once("end", () => ends.push("whole"));
+    request.on("error", () => {});
+    request.once("close", () => ended.resolve());
+  });
+  const port = await startProxy(await portOf(half), "--http", "--allow", WEB);
+  const { socket } = await identityOf(WEB).connect({ host: "127.0.0.1", port, alpnProtocols: ["h2"] }, ({ id }) => id === PROXY);
+  const session = connectHttp2("https://orders.a.test", { createConnection: () => socket });
+  session.on("error", () => {});
+  onTestFinished(() => session.destroy());
+  const stream = session.request({ ":method": "POST", ":path": "/" });
+  stream.on("error", () => {});
+  stream.write("half");
+  await ended.promise;
+  expect(ends).toEqual([]);
+});
+
 test("a service that is not there is answered for with 502", async () => {
   const gone = createTcpServer();
   gone.listen(0, "127.0.0.1");
@@ -118,8 +139,15 @@ test("a service that is not there is answered for with 502", async () => {
   const port = await startProxy(free, "--http", "--allow", WEB);
   const agent = createHttpsAgent(identityOf(WEB), { allow: [PROXY] });
   onTestFinished(() => agent.destroy());
-  const [response]: IncomingMessage[] = await once(requestHttps({ host: "127.0.0.1", port, agent }).end(), "response");
-  expect(response?.statusCode).toBe(502);
+  for (const [method, body] of [
+    ["GET", ""],
+    ["POST", "x".repeat(1_000_000)],
+  ]) {
+    const request = requestHttps({ host: "127.0.0.1", port, agent, method }).end(body);
+    const [response]: IncomingMessage[] = await once(request, "response");
+    response?.resume();
+    expect(response?.statusCode).toBe(502);
+  }
 });
 
 test("a plain TCP service gets the bytes of allowed peers, and of nobody else", async () => {

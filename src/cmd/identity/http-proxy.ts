@@ -74,20 +74,21 @@ export class HttpForwarder {
       refuse(response, 400);
       return;
     }
-    const fail = (status: number, error: Error): void => {
-      this.#onError(error);
-      outgoing.destroy();
-      if (response.headersSent) response.destroy();
-      else refuse(response, status);
-    };
     outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer from \`${host}:${port}\` within ${timeoutMs} ms`)));
-    outgoing.on("error", (error) => fail(502, error));
-    outgoing.once("response", (answer) => this.#answer(answer, response));
-    // The peer has gone: nobody waits for the answer.
-    response.once("close", () => outgoing.destroy());
-    pipeline(incoming, outgoing, () => {
-      // Errors of either are told by its own event.
+    outgoing.on("error", (error) => {
+      incoming.unpipe(outgoing);
+      // What is left of the body goes nowhere: without this the answer would wait for it.
+      incoming.resume();
+      if (response.destroyed) return;
+      this.#onError(error);
+      if (response.headersSent) response.destroy();
+      else refuse(response, 502);
     });
+    outgoing.once("response", (answer) => this.#answer(answer, response));
+    incoming.on("error", () => outgoing.destroy());
+    // The peer has gone: nobody waits for the answer. Node ends the body of a stream that is cut as if it were complete, but says this before.
+    response.once("close", () => outgoing.destroy());
+    incoming.pipe(outgoing);
   }
 
   #answer(answer: IncomingMessage, response: AnyResponse): void {

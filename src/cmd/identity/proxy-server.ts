@@ -37,9 +37,23 @@ export function startTcpProxy(options: ProxyOptions, signal: AbortSignal): Promi
   const { identity, allow, to, idleMs, log } = options;
   const server = createTlsServer(identity, { allow, allowHalfOpen: true }, (outer) => {
     const inner = connectTcp({ ...to, allowHalfOpen: true, timeout: CONNECT_TIMEOUT_MS });
-    inner.once("timeout", () => inner.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`)));
-    inner.once("error", (error) => log("error", `cannot reach the service: ${messageOf(error)}`, { to: formatAddress(to) }));
-    joinSockets(outer, inner, idleMs);
+    const onTimeout = (): void => {
+      inner.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS} ms`));
+    };
+    const onError = (error: Error): void => {
+      log("error", `cannot reach the service: ${messageOf(error)}`, { to: formatAddress(to) });
+      outer.destroy();
+    };
+    // Told by its end.
+    outer.on("error", () => inner.destroy());
+    outer.once("close", () => inner.destroySoon());
+    inner.once("timeout", onTimeout);
+    inner.once("error", onError);
+    inner.once("connect", () => {
+      inner.removeListener("timeout", onTimeout);
+      inner.removeListener("error", onError);
+      joinSockets(outer, inner, idleMs);
+    });
   });
   return run(server, options, signal);
 }
