@@ -7,6 +7,7 @@ import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
 import { manyPolicies } from "./section/many-policies.ts";
+import { profile } from "./section/profile.ts";
 import { review } from "./section/review.ts";
 import { ring } from "./section/ring.ts";
 import { webhook } from "./section/webhook.ts";
@@ -20,6 +21,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   handshakes,
   ring,
   detection,
+  profile,
 };
 
 const wanted = process.argv.slice(2);

@@ -111,8 +111,8 @@ export function planConfinement(program: ConfinedProgram, confinement: Confineme
       hasUserNamespace: true,
       network: confinement.network,
       hostname: hostName(confinement.name),
-      writable: confinement.writable.map(realPath),
-      readable: [...confinement.readable.map(realPath), ...broughtBack(path)],
+      writable: confinement.writable.map(givenPath),
+      readable: [...confinement.readable.map(givenPath), ...broughtBack(path)],
       temporaryBytes: confinement.temporaryBytes,
       isOnTerminal: confinement.isOnTerminal,
       initFilter: initFilter(),
@@ -188,6 +188,22 @@ function realPath(path: string): BoundPath {
       hint: "paths that a confined program may use have to exist before it starts",
     });
   }
+}
+
+/** What the confinement itself makes: bringing back the host's would undo it. */
+const OWN_PLACES = ["/proc", "/sys"];
+
+function givenPath(path: string): BoundPath {
+  const bound = realPath(path);
+  const isOwn = bound.path === "/" || bound.path === "/dev" || OWN_PLACES.some((place) => isWithin(bound.path, place));
+  if (!isOwn) return bound;
+  throw new VigilError<ConfineErrorCode>(
+    "CONFINE_PATH",
+    `a confined program cannot be given \`${path}\`: it would have the machine with it`,
+    {
+      hint: "name the directory below it that the program needs",
+    },
+  );
 }
 
 /** A program that itself lies in a private directory (a build in /tmp), and the name servers where they are in /run. */

@@ -105,6 +105,10 @@ function confinementOf(flags: RunFlags, command: string, profile: Profile | unde
 }
 
 function parseUser(text: string): { readonly uid: number; readonly gid: number } {
+  if (process.getuid?.() !== 0)
+    throw new VigilError<RunErrorCode>("RUN_USER", "only root may choose whom a program runs as", {
+      hint: "leave out --user: it runs as you, with fewer rights",
+    });
   const groups = /^(?<uid>\d{1,9})(?::(?<gid>\d{1,9}))?$/.exec(text)?.groups;
   if (groups === undefined)
     throw new VigilError<RunErrorCode>("RUN_USER", `expected a user like \`1000\` or \`1000:1000\`, got \`${text}\``, {
