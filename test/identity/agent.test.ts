@@ -1,9 +1,14 @@
 /** The agent between a real authority and real callers: this process, which is a registered workload by its user. */
 import { createPrivateKey } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, chownSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { afterEach, describe, expect, test } from "vitest";
 import type { GrpcChannel } from "../../src/grpc/channel.ts";
 import { GrpcError } from "../../src/grpc/grpc-error.ts";
+import { listenForWorkloads } from "../../src/identity/agent/workload-server.ts";
 import { SecretSchema } from "../../src/identity/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { SPIFFECertValidatorConfigSchema } from "../../src/identity/generated/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts";
 import { SecretDiscoveryService } from "../../src/identity/generated/envoy/service/secret/v3/sds_pb.ts";
@@ -428,6 +433,22 @@ describe("limits of a caller", () => {
       .toBe("open");
   });
 
+  test("bound connections, each counted until it is gone", async () => {
+    const { channel } = await start({ server: { limits: { maxConnections: 1 } } });
+    const first = channel();
+    await next(x509(first));
+    await expect(next(x509(channel()))).rejects.toEqual(failing("RESOURCE_EXHAUSTED", /connections/));
+    await first.close({ cut: true });
+    await expect
+      .poll(async () =>
+        next(x509(channel())).then(
+          () => "open",
+          () => "refused",
+        ),
+      )
+      .toBe("open");
+  });
+
   test("bound calls and signatures a second", async () => {
     const { channel } = await start({ server: { limits: { callsPerSecond: 1_000, signingsPerSecond: 2 } } });
     const calls = channel();
@@ -452,6 +473,32 @@ test("what it is and who the caller is, it tells people", async () => {
   expect(agent?.x509Authorities).toEqual([expect.objectContaining({ id: authority.ca.id, isActive: true, isTainted: false })]);
   expect(metrics.expose()).toMatch(/^vigil_agent_authority_connected 1$/m);
   expect(metrics.expose()).toMatch(/^vigil_agent_identity_minutes_left [\d.]+$/m);
+});
+
+describe("the socket", () => {
+  test("is refused where others could replace it, and where it is no socket", async () => {
+    const { server, directory } = await start();
+    const open = join(directory, "open");
+    mkdirSync(open);
+    chmodSync(open, 0o1777);
+    await expect(listenForWorkloads(server, join(open, "a.sock"))).rejects.toMatchObject({ code: "AGENT_SOCKET" });
+    writeFileSync(join(directory, "file"), "");
+    await expect(listenForWorkloads(server, join(directory, "file"))).rejects.toMatchObject({ code: "GRPC_ADDRESS_IN_USE" });
+    chownSync(join(directory, "file"), 4711, 4711);
+    await expect(listenForWorkloads(server, join(directory, "file"))).rejects.toMatchObject({ code: "AGENT_SOCKET" });
+  });
+
+  test("of a running agent is not taken over, one that is left over is", async () => {
+    const { server, path, directory } = await start();
+    await expect(listenForWorkloads(server, path)).rejects.toMatchObject({ code: "GRPC_ADDRESS_IN_USE" });
+    const stale = createServer();
+    stale.listen(join(directory, "old.sock"));
+    await once(stale, "listening");
+    renameSync(join(directory, "old.sock"), join(directory, "stale.sock"));
+    stale.close();
+    await listenForWorkloads(server, join(directory, "stale.sock"));
+    expect(statSync(join(directory, "stale.sock")).mode & 0o777).toBe(0o666);
+  });
 });
 
 test("a final refusal of the authority is not asked about again and again", async () => {

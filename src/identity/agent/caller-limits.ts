@@ -2,6 +2,8 @@
 import { GrpcError } from "../../grpc/grpc-error.ts";
 
 export interface CallerLimitSettings {
+  /** Connections on which something was called. */
+  readonly maxConnections: number;
   /** Open streams. */
   readonly maxStreams: number;
   /** Calls and streams that begin, each second and at once. */
@@ -10,9 +12,15 @@ export interface CallerLimitSettings {
   readonly signingsPerSecond: number;
 }
 
-export const DEFAULT_CALLER_LIMITS: CallerLimitSettings = { maxStreams: 4_096, callsPerSecond: 50_000, signingsPerSecond: 1_000 };
+export const DEFAULT_CALLER_LIMITS: CallerLimitSettings = {
+  maxConnections: 4_096,
+  maxStreams: 4_096,
+  callsPerSecond: 50_000,
+  signingsPerSecond: 1_000,
+};
 
 interface Usage {
+  connections: number;
   streams: number;
   calls: Bucket;
   signings: Bucket;
@@ -46,6 +54,18 @@ export class CallerLimits {
     this.#take(this.#usage(uid).signings, this.#settings.signingsPerSecond, uid, "new tokens");
   }
 
+  /** Counts a connection until the function that it returns is called. Throws a `GrpcError` when there are too many. */
+  openConnection(uid: number): () => void {
+    const usage = this.#usage(uid);
+    if (usage.connections >= this.#settings.maxConnections) {
+      throw new GrpcError("RESOURCE_EXHAUSTED", `user ${uid} has ${usage.connections} connections, and may have no more`);
+    }
+    usage.connections++;
+    return () => {
+      usage.connections--;
+    };
+  }
+
   /** Counts a stream until the function that it returns is called. Throws a `GrpcError` when there are too many. */
   openStream(uid: number): () => void {
     const usage = this.#usage(uid);
@@ -64,7 +84,7 @@ export class CallerLimits {
       if (this.#users.size >= MAX_IDLE_USERS) this.#forgetIdle();
       const atMs = this.#clock();
       const { callsPerSecond, signingsPerSecond } = this.#settings;
-      usage = { streams: 0, calls: { left: callsPerSecond, atMs }, signings: { left: signingsPerSecond, atMs } };
+      usage = { connections: 0, streams: 0, calls: { left: callsPerSecond, atMs }, signings: { left: signingsPerSecond, atMs } };
       this.#users.set(uid, usage);
     }
     return usage;
@@ -80,6 +100,7 @@ export class CallerLimits {
 
   #forgetIdle(): void {
     const beforeMs = this.#clock() - IDLE_MS;
-    for (const [uid, { streams, calls }] of this.#users) if (streams === 0 && calls.atMs < beforeMs) this.#users.delete(uid);
+    for (const [uid, { connections, streams, calls }] of this.#users)
+      if (connections === 0 && streams === 0 && calls.atMs < beforeMs) this.#users.delete(uid);
   }
 }

@@ -123,10 +123,21 @@ export class Callers {
     } catch (error) {
       throw refusalOf(error);
     }
+    let uncount: () => void;
+    try {
+      uncount = this.limits.openConnection(connection.credentials.uid);
+    } catch (error) {
+      connection[Symbol.dispose]();
+      throw error;
+    }
+    const end = (): void => {
+      connection[Symbol.dispose]();
+      uncount();
+    };
     const caller = new Caller(connection, this.#agent);
     this.#known.set(session, caller);
-    if (session.closed.aborted) connection[Symbol.dispose]();
-    else session.closed.addEventListener("abort", () => connection[Symbol.dispose](), { once: true });
+    if (session.closed.aborted) end();
+    else session.closed.addEventListener("abort", end, { once: true });
     return caller;
   }
 }

@@ -1,5 +1,5 @@
 /** The agent's socket: the Workload API, Envoy's secrets and `vigil.agent.v1`, for every process of the machine. */
-import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CallContext } from "../../grpc/call-context.ts";
 import { GrpcServer } from "../../grpc/server.ts";
@@ -89,7 +89,6 @@ class Refusals {
 const SOCKET_MODE = 0o666;
 const DIRECTORY_MODE = 0o755;
 const WRITABLE_BY_OTHERS = 0o022;
-const STICKY = 0o1000;
 
 /**
  * Listens at a path where every process of the machine may connect. Whoever could replace the socket could hand out identities, so the
@@ -106,9 +105,10 @@ function prepareDirectory(directory: string): void {
     const made = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     // The umask may have taken from others the way in.
     if (made !== undefined) chmodSync(directory, DIRECTORY_MODE);
-    const { uid, mode } = lstatSync(directory);
+    const { uid, mode } = statSync(directory);
     const isOurs = uid === process.getuid?.() || uid === 0;
-    if (isOurs && ((mode & WRITABLE_BY_OTHERS) === 0 || (mode & STICKY) !== 0)) return;
+    // Not even a sticky one, such as /tmp: once the agent has ended, anybody could listen there.
+    if (isOurs && (mode & WRITABLE_BY_OTHERS) === 0) return;
   } catch (error) {
     throw refused(`cannot use the directory \`${directory}\` for the socket: ${messageOf(error)}`, error);
   }
