@@ -59,7 +59,7 @@ const recordingOf = (subject: string, recorder: Recording["recorder"], startedAt
 const subjectOf = ({ command, args }: ConfinedProgram): string => [command, ...args].join(" ").slice(0, 200);
 
 async function recordByTracepoint(program: ConfinedProgram, options: ProgramRecordingOptions): Promise<Profile> {
-  const { cgroup } = Cgroup.create(`record-${process.pid}-${Date.now()}`, {});
+  const { cgroup } = Cgroup.create(`record-${Date.now()}-${process.pid}`, {});
   try {
     const { id } = cgroup;
     if (id === undefined) return await recordByNotification(program, options);
@@ -159,11 +159,10 @@ export async function recordWorkloads(
     GuardOptions & { readonly onProgress?: (profiles: readonly Profile[]) => void | Promise<void> },
 ): Promise<readonly Profile[]> {
   const targets = workloads.flatMap((workload, slot) => workload.targets.map((target) => ({ ...target, slot }) as RecorderTarget)); // a slot added to each
-  using recorder = new TracepointRecorder(targets, options);
+  // They run already: what they do from now on is their steady state.
+  using recorder = new TracepointRecorder(targets, { ...options, phase: "steady" });
   const startedAt = performance.now();
   const observations = workloads.map(() => new Observation());
-  // They run already: what they do from now on is their steady state.
-  for (const slot of workloads.keys()) recorder.setPhase(slot, "steady");
   const read = (): void => {
     for (const [slot, observation] of observations.entries()) recorder.read(slot, observation, performance.now() - startedAt);
   };

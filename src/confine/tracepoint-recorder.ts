@@ -47,7 +47,7 @@ export class TracepointRecorder implements Disposable {
   readonly #guarded: readonly SyscallName[];
 
   /** Starts recording the targets. Throws `RECORD_TOO_MANY`, or what loading programs throws (`EBPF_PRIVILEGE`, …). */
-  constructor(targets: readonly RecorderTarget[], options: GuardOptions = {}, btf: Btf = readKernelTypes()) {
+  constructor(targets: readonly RecorderTarget[], options: GuardOptions & { readonly phase?: Phase } = {}, btf: Btf = readKernelTypes()) {
     this.#options = options;
     this.#guarded = guardedCalls(options);
     if (targets.some(({ slot }) => slot >= MAX_SLOTS))
@@ -64,6 +64,7 @@ export class TracepointRecorder implements Disposable {
       const number = syscallNumber(name, this.#architecture);
       if (number !== undefined) guards[number] = guard + 1;
     }
+    for (const { slot } of targets) this.setPhase(slot, options.phase ?? "start-up");
     starting.use(attachRawTracepoint(collection.program(calls)));
     starting.use(attachRawTracepoint(collection.program(capabilities)));
     this.#owned = starting.move();

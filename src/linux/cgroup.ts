@@ -2,7 +2,7 @@
  * A control group of its own for a workload: its identity for everything that watches by cgroup, and its limits. Limits are set where
  * their controller is: in the hierarchy of version 2, or in one of version 1; hybrid systems have both.
  */
-import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf, VigilError } from "../lib/error.ts";
@@ -135,9 +135,23 @@ function readOwnPath(): string {
 function makeUnified(mount: string, ownPath: string, name: string): string | undefined {
   for (const parent of [join(mount, PARENT), join(mount, ownPath)]) {
     const directory = join(parent, name);
+    removeForgotten(parent);
     if (tryTo(() => mkdirSync(directory, { recursive: true }))) return directory;
   }
   return undefined;
+}
+
+/**
+ * Groups that end with the process id of a Vigil that was killed. Only empty ones can be removed, so that one whose number another process has
+ * taken over meanwhile stays.
+ */
+function removeForgotten(parent: string): void {
+  tryTo(() => {
+    for (const entry of readdirSync(parent, { withFileTypes: true })) {
+      const pid = /-(?<pid>\d+)$/.exec(entry.name)?.groups?.["pid"];
+      if (entry.isDirectory() && pid !== undefined && !existsSync(`/proc/${pid}`)) tryTo(() => rmdirSync(join(parent, entry.name)));
+    }
+  });
 }
 
 /** Undefined when the limit is set. */
@@ -151,6 +165,7 @@ function limitUnified(path: string | undefined, { controller, v2 }: Setting): st
 function limitVersion1(mount: string | undefined, name: string, { v1 }: Setting, directories: string[]): string | undefined {
   if (mount === undefined) return "its controller is not there, or is not delegated";
   const directory = join(mount, PARENT, name);
+  removeForgotten(join(mount, PARENT));
   if (!tryTo(() => mkdirSync(directory, { recursive: true }))) return `\`${mount}\` may not be written`;
   directories.push(directory);
   return v1.every(([file, value]) => writeOptional(join(directory, file), value)) ? undefined : "the kernel refuses it";
