@@ -121,10 +121,10 @@ const writtenSpec: Shape<WrittenSpec> = record<WrittenSpec>({
   egress: withDefault(listOf(egressRule, { max: MAX_RULES }), []),
 });
 
+/** Without policyTypes, or with none of them: always Ingress, and Egress where there are egress rules (as the API server fills it in). */
 export const networkPolicySpec: Shape<Spec> = (value, spot) => {
   const written = writtenSpec(value, spot);
   if (written === undefined) return undefined;
-  // Without policyTypes: always Ingress, and Egress where there are egress rules.
-  const policyTypes = written.policyTypes ?? (written.egress.length > 0 ? (["Ingress", "Egress"] as const) : (["Ingress"] as const));
-  return { ...written, policyTypes };
+  const { policyTypes = [], egress } = written;
+  return { ...written, policyTypes: policyTypes.length > 0 ? policyTypes : egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"] };
 };
