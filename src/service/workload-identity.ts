@@ -1,9 +1,11 @@
 /** The identity that the local agent gives this process, in one call. */
 import { systemPacing } from "../grpc/back-off.ts";
 import { messageOf } from "../lib/error.ts";
+import type { RevocationSource } from "../spiffe/bundle-source.ts";
 import { type EndpointAddress, parseEndpointAddress } from "../spiffe/endpoint-address.ts";
 import { WorkloadApiClient, type WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
 import { WorkloadX509Source } from "../spiffe/workload-api/x509-source.ts";
+import { AgentRevocations } from "./agent-revocations.ts";
 import { ServiceError } from "./service-error.ts";
 import { ServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
 
@@ -20,25 +22,43 @@ export interface WorkloadIdentityOptions extends Omit<ServiceIdentityOptions, "s
 
 const FIRST_TIMEOUT_MS = 30_000;
 
-class AgentIdentity extends ServiceIdentity {
-  readonly #client: WorkloadApiClient;
-  readonly #source: WorkloadX509Source;
+/** What one process holds of its agent. */
+interface AgentLink {
+  readonly client: WorkloadApiClient;
+  readonly source: WorkloadX509Source;
+  readonly revocations: AgentRevocations;
+}
 
-  constructor(client: WorkloadApiClient, source: WorkloadX509Source, options: Omit<ServiceIdentityOptions, "source">) {
-    super({ ...options, source });
-    this.#client = client;
-    this.#source = source;
+class AgentIdentity extends ServiceIdentity {
+  readonly #link: AgentLink;
+
+  constructor(link: AgentLink, options: Omit<ServiceIdentityOptions, "source">) {
+    const others = options.revocations === undefined ? [] : [options.revocations];
+    super({ ...options, source: link.source, revocations: anyOf([link.revocations, ...others]) });
+    this.#link = link;
   }
 
   override close(): void {
     super.close();
-    this.#source.close();
-    void this.#client.close();
+    this.#link.source.close();
+    this.#link.revocations.close();
+    void this.#link.client.close();
   }
 }
 
+const anyOf = (sources: readonly RevocationSource[]): RevocationSource => ({
+  isRevoked: (peer) => sources.some((source) => source.isRevoked(peer)),
+  onChange: (listener) => {
+    const ends = sources.map((source) => source.onChange(listener));
+    return () => {
+      for (const end of ends) end();
+    };
+  },
+});
+
 /**
- * The identity of this process, from its agent, which renews it. Waits for the first SVID, and rejects with `SERVICE_NO_IDENTITY` when none
+ * The identity of this process, from its agent, which renews it; what the agent of Vigil revokes is refused, beside what `revocations` says.
+ * Waits for the first SVID, and rejects with `SERVICE_NO_IDENTITY` when none
  * comes. `close` it at the end: it holds the connection to the agent.
  */
 export async function openWorkloadIdentity({
@@ -48,7 +68,8 @@ export async function openWorkloadIdentity({
   onProblem,
   ...options
 }: WorkloadIdentityOptions): Promise<ServiceIdentity> {
-  const client = new WorkloadApiClient(addressOf(address));
+  const endpoint = addressOf(address);
+  const client = new WorkloadApiClient(endpoint);
   let problem: WorkloadApiProblem | undefined;
   const source = new WorkloadX509Source({
     client,
@@ -59,9 +80,13 @@ export async function openWorkloadIdentity({
     },
     ...(hint === undefined ? {} : { pick: (svids) => svids.find((svid) => svid.hint === hint) }),
   });
-  const identity = new AgentIdentity(client, source, options);
+  const revocations = new AgentRevocations({ address: endpoint, pacing: systemPacing, onProblem: (found) => onProblem?.(found) });
+  const identity = new AgentIdentity({ client, source, revocations }, options);
   try {
-    await source.ready(AbortSignal.timeout(timeoutMs));
+    const late = AbortSignal.timeout(timeoutMs);
+    await source.ready(late);
+    // An agent that is there answers this at once, too. Whom it has revoked should not be let in meanwhile.
+    await revocations.answered(late);
     return identity;
   } catch (thrown) {
     identity.close();

@@ -7,6 +7,7 @@ import type { CallContext } from "../../src/grpc/call-context.ts";
 import { GrpcError } from "../../src/grpc/grpc-error.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
 import { implementService } from "../../src/grpc/service.ts";
+import { Agent } from "../../src/identity/generated/vigil/agent/v1/agent_pb.ts";
 import type { TrustBundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeWorkloadAPI } from "../../src/spiffe/generated/spiffe/workload_pb.ts";
 import { signJwtSvid } from "../../src/spiffe/jwt-svid.ts";
@@ -17,6 +18,12 @@ import { newSigner } from "../spiffe/trust-fixture.ts";
 interface Held {
   readonly svids: readonly X509Svid[];
   readonly bundles: readonly TrustBundle[];
+}
+
+interface RevokedNames {
+  readonly spiffeIds?: readonly string[];
+  readonly serials?: readonly string[];
+  readonly authorityIds?: readonly string[];
 }
 
 const concatenated = (certificates: readonly { readonly der: Uint8Array }[]): Uint8Array =>
@@ -32,6 +39,7 @@ export class TestAgent {
   /** Life of the tokens that it gives. */
   tokenMs = 300_000;
   tokens = 0;
+  #revocations: RevokedNames | undefined;
 
   constructor(held: Held) {
     this.#held = held;
@@ -46,6 +54,12 @@ export class TestAgent {
             const nowMs = Date.now();
             const content = { id: svid.id, audience, issuedAtMs: nowMs, expiresAtMs: nowMs + this.tokenMs };
             return { svids: [{ spiffeId: svid.id, svid: signJwtSvid(content, this.#signer), hint: "" }] };
+          },
+        }),
+        implementService(Agent, {
+          watchRevocations: (_, context) => {
+            if (this.#revocations === undefined) throw new GrpcError("UNIMPLEMENTED", "no agent of Vigil");
+            return this.#states(context, () => ({ trustDomain: "a.test", ...this.#revocations }));
           },
         }),
       ],
@@ -65,6 +79,12 @@ export class TestAgent {
       })),
       federatedBundles: byId(bundles.filter(({ trustDomain }) => !svids.some(({ id }) => trustDomainOf(id) === trustDomain))),
     };
+  }
+
+  /** From then on it is Vigil's agent: before, it serves the Workload API alone. */
+  revoke(revocations: RevokedNames): void {
+    this.#revocations = revocations;
+    this.set({});
   }
 
   async *#states({ signal }: CallContext, message: () => object): AsyncGenerator<object> {

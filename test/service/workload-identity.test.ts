@@ -3,18 +3,22 @@
 import { once } from "node:events";
 import { request } from "node:https";
 import { text } from "node:stream/consumers";
+import type { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
+import { encodeOctetString } from "../../src/lib/der.ts";
 import {
   createHttpsAgent,
   createHttpsServer,
+  createTlsServer,
   openWorkloadIdentity,
   peerOf,
   type ServiceIdentity,
   type WorkloadIdentityOptions,
 } from "../../src/service/index.ts";
+import { basicConstraints, buildAuthority, KEY_CERT_SIGN, keyUsage } from "../spiffe/certificate-builder.ts";
 import { portOf } from "./listening.ts";
 import { TestAgent } from "./test-agent.ts";
-import { bundleOf, issueSvid, newAuthority } from "./trust-domain.ts";
+import { ANY_MOMENT, bundleOf, issueSvid, newAuthority } from "./trust-domain.ts";
 
 const root = newAuthority("a.test");
 const WEB = "spiffe://a.test/web";
@@ -77,4 +81,37 @@ test("an agent that has no identity for this workload: its words are in the mess
     code: "SERVICE_NO_IDENTITY",
     message: expect.stringContaining("no identity"),
   });
+});
+
+test.each([
+  { what: "identity", of: () => ({ spiffeIds: [WEB] }) },
+  { what: "serial", of: () => ({ serials: ["1267"] }) },
+  { what: "authority", of: () => ({ authorityIds: ["0a0b"] }) },
+])("what the agent revokes is cut and refused: an $what", async ({ of }) => {
+  const named = buildAuthority("named", "spiffe://a.test", {
+    ...ANY_MOMENT,
+    extensions: [
+      basicConstraints(true),
+      keyUsage([KEY_CERT_SIGN]),
+      { oid: "2.5.29.14", value: encodeOctetString(Buffer.from("0a0b", "hex")) },
+    ],
+  });
+  const trusted = [bundleOf("a.test", [named])];
+  const orders = new TestAgent({ svids: [issueSvid(ORDERS, named)], bundles: trusted });
+  orders.revoke({});
+  const service = await open(orders);
+  const client = await open(new TestAgent({ svids: [issueSvid(WEB, named)], bundles: trusted }));
+  const server = createTlsServer(service, { allow: [WEB] }, (socket) => socket.on("error", () => {}).resume());
+  const port = await portOf(server);
+  const connect = async (): Promise<TLSSocket> => {
+    const { socket } = await client.connect({ host: "127.0.0.1", port }, ({ id }) => id === ORDERS);
+    return socket.on("error", () => {}).resume();
+  };
+  const socket = await connect();
+  const cut = once(socket, "close");
+  orders.revoke(of());
+  await cut;
+  const again = await connect();
+  await new Promise((resolve) => again.once("close", resolve));
+  expect(service.connections.size).toBe(0);
 });
