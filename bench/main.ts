@@ -1,5 +1,8 @@
-/** `npm run bench [-- SECTION…]`: measures Vigil beside its peers and writes RESULTS.md when every section ran. */
-import { writeFileSync } from "node:fs";
+/**
+ * `npm run bench [-- [--write] SECTION…]`: measures Vigil beside its peers. A run of every section writes RESULTS.md; with `--write`
+ * a run of some sections renews these.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderReport, renderSection, type Section } from "./report.ts";
 import { checking } from "./section/checking.ts";
@@ -24,7 +27,8 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   profile,
 };
 
-const wanted = process.argv.slice(2);
+const isWriting = process.argv.includes("--write");
+const wanted = process.argv.slice(2).filter((argument) => argument !== "--write");
 const unknown = wanted.filter((name) => !(name in SECTIONS));
 if (unknown.length > 0) {
   console.error(`no such section: ${unknown.join(", ")}; there are ${Object.keys(SECTIONS).join(", ")}`);
@@ -38,5 +42,7 @@ for (const [name, run] of Object.entries(SECTIONS)) {
   console.log(`${renderSection(section)}\n`);
   done.push(section);
 }
-if (wanted.length === 0) writeFileSync(join(import.meta.dirname, "RESULTS.md"), renderReport(done, new Date()));
+const page = join(import.meta.dirname, "RESULTS.md");
+if (wanted.length === 0) writeFileSync(page, renderReport(done, new Date(), ""));
+else if (isWriting) writeFileSync(page, renderReport(done, new Date(), readFileSync(page, "utf8")));
 process.exitCode = done.some((section) => section.targets.some((target) => !target.met)) ? 1 : 0;

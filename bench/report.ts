@@ -39,26 +39,31 @@ export function renderSection(section: Section): string {
   ].join("\n\n");
 }
 
-function packageVersion(name: string): string {
+/** Of a package that is installed. */
+export function packageVersion(name: string): string {
   return JSON.parse(readFileSync(join(import.meta.dirname, "../node_modules", name, "package.json"), "utf8")).version;
 }
 
-export function renderReport(sections: readonly Section[], takenAt: Date): string {
+/** What a section was measured with: sections of one page may be of different days. */
+function stampOf({ versions = {} }: Section, takenAt: Date): string {
   const revision = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
-  const versions = {
-    Vigil: revision,
-    "Node.js": process.version,
-    "@marcbachmann/cel-js": packageVersion("@marcbachmann/cel-js"),
-    "@bufbuild/cel": packageVersion("@bufbuild/cel"),
-    "@cedar-policy/cedar-wasm": packageVersion("@cedar-policy/cedar-wasm"),
-    ...Object.assign({}, ...sections.map((section) => section.versions ?? {})),
-  };
+  const all = { Vigil: revision, "Node.js": process.version, ...versions };
+  const texts = Object.entries(all).map(([name, version]) => `${name} ${version}`);
+  return `Measured on ${takenAt.toISOString().slice(0, 10)} with ${texts.join(", ")}.`;
+}
+
+/** The page with these sections: those of the page before that were not measured now stay as they are, in their order. */
+export function renderReport(sections: readonly Section[], takenAt: Date, before: string): string {
+  const kept = before.split(/^(?=## )/m).filter((block) => block.startsWith("## "));
+  const blocks = new Map(kept.map((block) => [titleOf(block), block.trim()]));
+  for (const section of sections) blocks.set(section.title, `${renderSection(section)}\n\n${stampOf(section, takenAt)}`);
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`;
   return `${[
     "# Measured",
-    `Made by \`npm run bench\` on ${takenAt.toISOString().slice(0, 10)}. Machine: ${machine}; shared and noisy: compare ratios within this page, not times across pages.`,
+    `Made by \`npm run bench\`. Machine: ${machine}; shared and noisy: compare ratios within a section, not times across sections.`,
     "Times are CPU time of the process unless a line says otherwise; engines take turns in short batches and the median of the batches is quoted.",
-    table(["component", "version"], Object.entries(versions)),
-    ...sections.map(renderSection),
+    ...blocks.values(),
   ].join("\n\n")}\n`;
 }
+
+const titleOf = (block: string): string => /^## (?<title>.*)$/m.exec(block)?.groups?.["title"] ?? "";

@@ -2,10 +2,11 @@
 import { buildGoPeer, GoEngines } from "../engine/go-engines.ts";
 import { bufbuild, cedar, marcbachmann, plainJavaScript, vigil } from "../engine/javascript-engines.ts";
 import { compete, median } from "../measure.ts";
-import type { Section, Target } from "../report.ts";
+import { packageVersion, type Section, type Target } from "../report.ts";
 import { CASES, deployment, INPUT_COUNT } from "../workload.ts";
 
 const NPM_PEERS = ["@marcbachmann/cel-js", "@bufbuild/cel"];
+const PACKAGES = [...NPM_PEERS, "@cedar-policy/cedar-wasm"];
 
 export async function expressions(): Promise<Section> {
   const inputs = Array.from({ length: INPUT_COUNT }, (_, i) => deployment(i));
@@ -76,6 +77,6 @@ export async function expressions(): Promise<Section> {
       ),
     ]),
     targets,
-    versions: go.versions,
+    versions: { ...Object.fromEntries(PACKAGES.map((name) => [name, packageVersion(name)])), ...go.versions },
   };
 }
