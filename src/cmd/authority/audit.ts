@@ -41,9 +41,11 @@ export class AuthorityAudit {
     this.#events.decided(decision);
   }
 
-  authority({ action, record, message }: AuthorityNews): void {
+  authority({ action, record, message, isOnly }: AuthorityNews): void {
     const { id, kind } = record;
-    this.#log(action === "lose key" ? "error" : "info", `${action} ${kind} authority: ${message}`, { id });
+    // The first authorities of an installation are no news; the events keep them all the same.
+    if (!isOnly || action === "lose key")
+      this.#log(action === "lose key" ? "error" : "info", `${action} ${kind} authority: ${message}`, { id });
     this.#act(`${action} authority`, `${kind} ${id}`, message, action === "lose key" ? 4 : 2);
   }
 

@@ -42,6 +42,8 @@ export interface AuthorityNews {
   readonly action: "prepare" | "activate" | "taint" | "revoke" | "retire" | "lose key";
   readonly record: AuthorityRecord;
   readonly message: string;
+  /** Whether it is the only one of its kind, as at the first start of an installation. */
+  readonly isOnly: boolean;
 }
 
 /** What signs now. */
@@ -371,7 +373,7 @@ export class AuthoritySet {
   #tell(action: AuthorityNews["action"], id: string, message: string): AuthorityRecord {
     const record = this.records.find((known) => known.id === id);
     if (record === undefined) throw authorityError("AUTHORITY_UNKNOWN", `no authority \`${id}\` is known`);
-    this.#options.onNews({ action, record, message });
+    this.#options.onNews({ action, record, message, isOnly: this.#of(record.kind).length === 1 });
     return record;
   }
 }
