@@ -37,7 +37,7 @@ const BORDERS: readonly Border[] = [
   {
     entry: "src/service/index.ts",
     why: "a service that wants mutual TLS loads no engine of Vigil, and no library but that of the Workload API",
-    modules: ["src/service/", "src/spiffe/", "src/grpc/", "src/lib/", "src/identity/generated/vigil/agent/"],
+    modules: ["src/service/", "src/spiffe/", "src/grpc/", "src/lib/"],
     without: ["src/lib/yaml/", "src/grpc/server.ts", "src/grpc/server-call.ts"],
     packages: [
       "@bufbuild/protobuf",

@@ -1,103 +1,92 @@
-/** What the agent says is no longer to be trusted, though it is signed and not expired. Agents other than Vigil's say nothing. */
+/** What Vigil's agent says is no longer trusted, followed like the identity itself. Other agents of the Workload API say nothing of the kind. */
 import type { Pacing } from "../grpc/back-off.ts";
-import { GrpcChannel } from "../grpc/channel.ts";
-import { Agent, type Revocations } from "../identity/generated/vigil/agent/v1/agent_pb.ts";
-import { ok } from "../lib/result.ts";
+import { GrpcError } from "../grpc/grpc-error.ts";
+import { ok, type Result } from "../lib/result.ts";
 import type { RevocationSource } from "../spiffe/bundle-source.ts";
-import type { EndpointAddress } from "../spiffe/endpoint-address.ts";
-import { trustDomainOf } from "../spiffe/spiffe-id.ts";
-import type { WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
+import { refuse, type SpiffeError } from "../spiffe/spiffe-error.ts";
+import { parseTrustDomain, type TrustDomain, trustDomainOf } from "../spiffe/spiffe-id.ts";
+import type { WorkloadApiClient, WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
+import { WatchedState } from "../spiffe/workload-api/source.ts";
 import { follow } from "../spiffe/workload-api/subscription.ts";
+import type { X509Certificate } from "../spiffe/x509-certificate.ts";
 import type { VerifiedX509Svid } from "../spiffe/x509-svid.ts";
-
-const SECURITY_HEADER = { "workload.spiffe.io": "true" } as const;
-/** A deny list of a hundred thousand identities fits. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+import { Agent, type Revocations as RevocationsMessage } from "./generated/vigil/agent/v1/agent_pb.ts";
 
 interface Revoked {
-  readonly ids: ReadonlySet<string>;
-  /** Of the trust domain, as are the authorities. */
+  readonly spiffeIds: ReadonlySet<string>;
   readonly serials: ReadonlySet<bigint>;
-  /** Subject key identifiers in hexadecimal. */
-  readonly authorities: ReadonlySet<string>;
-  readonly trustDomain: string;
+  readonly authorityIds: ReadonlySet<string>;
+  /** The trust domain of serials and authorities; undefined when there are none of either. */
+  readonly trustDomain: TrustDomain | undefined;
 }
 
+const NOTHING: Revoked = { spiffeIds: new Set(), serials: new Set(), authorityIds: new Set(), trustDomain: undefined };
+
 export interface AgentRevocationsOptions {
-  readonly address: EndpointAddress;
+  readonly client: WorkloadApiClient;
   readonly pacing: Pacing;
+  /** Told of everything that goes wrong but of an agent that knows no revocations. Must not throw. */
   readonly onProblem: (problem: WorkloadApiProblem) => void;
 }
 
+/** Starts following at once. While the agent is away, what it said last stays revoked. */
 export class AgentRevocations implements RevocationSource {
-  readonly #channel: GrpcChannel;
-  readonly #ending = new AbortController();
-  readonly #listeners = new Set<() => void>();
-  readonly #answered = Promise.withResolvers<void>();
-  #revoked: Revoked = { ids: new Set(), serials: new Set(), authorities: new Set(), trustDomain: "" };
+  readonly #state = new WatchedState<Revoked>();
 
-  constructor({ address, pacing, onProblem }: AgentRevocationsOptions) {
-    this.#channel = new GrpcChannel({ address, metadata: SECURITY_HEADER, maxMessageBytes: MAX_MESSAGE_BYTES });
+  constructor({ client, pacing, onProblem }: AgentRevocationsOptions) {
     void follow({
-      open: (signal) => this.#channel.serverStreaming(Agent.method.watchRevocations, {}, { signal }),
-      read: (message) => ok(readRevocations(message)),
-      onUpdate: (revoked) => this.#set(revoked),
-      // What was revoked stays revoked until the agent says otherwise.
+      open: (signal) => client.channel.serverStreaming(Agent.method.watchRevocations, {}, { signal }),
+      read: readRevocations,
+      onUpdate: (update) => this.#state.set(update),
+      // Who may not ask any more has not learned that anybody is trusted again.
       onRedaction: () => {},
       onProblem: (problem, isFinal) => {
-        this.#answered.resolve();
-        // An agent without this call is none of Vigil's.
-        if (!isFinal) onProblem(problem);
+        // SPIRE's agent: there the end of trust is the end of an SVID's life, or an authority that leaves the bundle.
+        if (problem instanceof GrpcError && problem.status === "UNIMPLEMENTED") return this.#state.set(NOTHING);
+        if (isFinal) this.#state.giveUp(problem);
+        onProblem(problem);
       },
       pacing,
-      signal: this.#ending.signal,
+      signal: this.#state.ended,
     });
   }
 
-  #set(revoked: Revoked): void {
-    this.#revoked = revoked;
-    this.#answered.resolve();
-    for (const listener of [...this.#listeners]) listener();
-  }
-
-  /** Resolves when the agent has answered for the first time, whatever it said. Rejects when the signal aborts before. */
-  async answered(signal: AbortSignal): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const onAbort = (): void => late.reject(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    if (signal.aborted) onAbort();
-    try {
-      await Promise.race([this.#answered.promise, late.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
-  isRevoked({ id, path: [leaf, ...authorities] }: VerifiedX509Svid): boolean {
-    const revoked = this.#revoked;
-    if (revoked.ids.has(id)) return true;
-    if (trustDomainOf(id) !== revoked.trustDomain) return false;
-    if (leaf !== undefined && revoked.serials.has(leaf.serial)) return true;
-    return authorities.some(
-      ({ subjectKeyIdentifier: key }) => key !== undefined && revoked.authorities.has(Buffer.from(key).toString("hex")),
-    );
+  isRevoked({ id, path }: VerifiedX509Svid): boolean {
+    const { spiffeIds, serials, authorityIds, trustDomain } = this.#state.value ?? NOTHING;
+    if (spiffeIds.has(id)) return true;
+    if (trustDomainOf(id) !== trustDomain) return false;
+    return path.some((certificate) => serials.has(certificate.serial) || authorityIds.has(authorityIdOf(certificate)));
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#state.onChange(listener);
   }
 
+  /** Resolves once it is known what is revoked, or that the agent does not say. Rejects with a GrpcError when the signal aborts. */
+  ready(signal: AbortSignal): Promise<void> {
+    return this.#state.ready(signal);
+  }
+
+  /** Follows no more. The client stays open. */
   close(): void {
-    this.#ending.abort();
-    void this.#channel.close({ cut: true });
+    this.#state.end();
   }
 }
 
-const readRevocations = ({ spiffeIds, serials, authorityIds, trustDomain }: Revocations): Revoked => ({
-  ids: new Set(spiffeIds),
-  // A text that is no number can be the serial of no certificate.
-  serials: new Set(serials.filter((serial) => /^[0-9a-f]{1,64}$/.test(serial)).map((serial) => BigInt(`0x${serial}`))),
-  authorities: new Set(authorityIds),
-  trustDomain,
-});
+const authorityIdOf = ({ subjectKeyIdentifier }: X509Certificate): string => Buffer.from(subjectKeyIdentifier ?? []).toString("hex");
+
+const HEXADECIMAL = /^[0-9a-f]{1,64}$/;
+
+/** The message holds everything: what is not in it is not revoked. UNTRUSTED: one that cannot be read counts for nothing. */
+function readRevocations({ spiffeIds, serials, authorityIds, trustDomain }: RevocationsMessage): Result<Revoked, SpiffeError> {
+  const domain = parseTrustDomain(trustDomain);
+  if (!domain.ok) return domain;
+  const unreadable = serials.find((serial) => !HEXADECIMAL.test(serial));
+  if (unreadable !== undefined) return refuse("workload-api-mandatory", "a revoked serial number is not hexadecimal");
+  return ok({
+    spiffeIds: new Set(spiffeIds),
+    serials: new Set(serials.map((serial) => BigInt(`0x${serial}`))),
+    authorityIds: new Set(authorityIds),
+    trustDomain: domain.value,
+  });
+}

@@ -5,11 +5,14 @@ import type { RevocationSource } from "../spiffe/bundle-source.ts";
 import { type EndpointAddress, parseEndpointAddress } from "../spiffe/endpoint-address.ts";
 import { WorkloadApiClient, type WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
 import { WorkloadX509Source } from "../spiffe/workload-api/x509-source.ts";
+import type { VerifiedX509Svid } from "../spiffe/x509-svid.ts";
 import { AgentRevocations } from "./agent-revocations.ts";
 import { ServiceError } from "./service-error.ts";
 import { ServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
 
 export interface WorkloadIdentityOptions extends Omit<ServiceIdentityOptions, "source"> {
+  /** Besides what the agent says is revoked. */
+  readonly revocations?: RevocationSource;
   /** Of the Workload API, Vigil's or SPIRE's: `process.env.SPIFFE_ENDPOINT_SOCKET`. */
   readonly address: string | undefined;
   /** Which identity, when the operator gave several: the one with this hint. The default one unless given. */
@@ -22,34 +25,34 @@ export interface WorkloadIdentityOptions extends Omit<ServiceIdentityOptions, "s
 
 const FIRST_TIMEOUT_MS = 30_000;
 
-/** What one process holds of its agent. */
-interface AgentLink {
+interface AgentSources {
   readonly client: WorkloadApiClient;
   readonly source: WorkloadX509Source;
   readonly revocations: AgentRevocations;
 }
 
 class AgentIdentity extends ServiceIdentity {
-  readonly #link: AgentLink;
+  readonly #sources: AgentSources;
 
-  constructor(link: AgentLink, options: Omit<ServiceIdentityOptions, "source">) {
-    const others = options.revocations === undefined ? [] : [options.revocations];
-    super({ ...options, source: link.source, revocations: anyOf([link.revocations, ...others]) });
-    this.#link = link;
+  constructor(sources: AgentSources, { revocations, ...options }: Omit<ServiceIdentityOptions, "source">) {
+    const { source, revocations: ofAgent } = sources;
+    super({ ...options, source, revocations: revocations === undefined ? ofAgent : either(ofAgent, revocations) });
+    this.#sources = sources;
   }
 
   override close(): void {
     super.close();
-    this.#link.source.close();
-    this.#link.revocations.close();
-    void this.#link.client.close();
+    const { client, source, revocations } = this.#sources;
+    source.close();
+    revocations.close();
+    void client.close();
   }
 }
 
-const anyOf = (sources: readonly RevocationSource[]): RevocationSource => ({
-  isRevoked: (peer) => sources.some((source) => source.isRevoked(peer)),
+const either = (one: RevocationSource, other: RevocationSource): RevocationSource => ({
+  isRevoked: (peer: VerifiedX509Svid) => one.isRevoked(peer) || other.isRevoked(peer),
   onChange: (listener) => {
-    const ends = sources.map((source) => source.onChange(listener));
+    const ends = [one.onChange(listener), other.onChange(listener)];
     return () => {
       for (const end of ends) end();
     };
@@ -57,9 +60,9 @@ const anyOf = (sources: readonly RevocationSource[]): RevocationSource => ({
 });
 
 /**
- * The identity of this process, from its agent, which renews it; what the agent of Vigil revokes is refused, beside what `revocations` says.
- * Waits for the first SVID, and rejects with `SERVICE_NO_IDENTITY` when none
- * comes. `close` it at the end: it holds the connection to the agent.
+ * The identity of this process, from its agent, which renews it. Waits for the first SVID and for what is revoked, and rejects with
+ * `SERVICE_NO_IDENTITY` when they do not come. What Vigil's agent revokes later cuts connections; SPIRE's tells of no revocations. `close`
+ * it at the end: it holds the connection to the agent.
  */
 export async function openWorkloadIdentity({
   address,
@@ -68,25 +71,23 @@ export async function openWorkloadIdentity({
   onProblem,
   ...options
 }: WorkloadIdentityOptions): Promise<ServiceIdentity> {
-  const endpoint = addressOf(address);
-  const client = new WorkloadApiClient(endpoint);
+  const client = new WorkloadApiClient(addressOf(address));
   let problem: WorkloadApiProblem | undefined;
+  const tell = (found: WorkloadApiProblem): void => {
+    problem = found;
+    onProblem?.(found);
+  };
   const source = new WorkloadX509Source({
     client,
     pacing: systemPacing,
-    onProblem: (found) => {
-      problem = found;
-      onProblem?.(found);
-    },
+    onProblem: tell,
     ...(hint === undefined ? {} : { pick: (svids) => svids.find((svid) => svid.hint === hint) }),
   });
-  const revocations = new AgentRevocations({ address: endpoint, pacing: systemPacing, onProblem: (found) => onProblem?.(found) });
+  const revocations = new AgentRevocations({ client, pacing: systemPacing, onProblem: tell });
   const identity = new AgentIdentity({ client, source, revocations }, options);
   try {
-    const late = AbortSignal.timeout(timeoutMs);
-    await source.ready(late);
-    // An agent that is there answers this at once, too. Whom it has revoked should not be let in meanwhile.
-    await revocations.answered(late);
+    const tooLate = AbortSignal.timeout(timeoutMs);
+    await Promise.all([source.ready(tooLate), revocations.ready(tooLate)]);
     return identity;
   } catch (thrown) {
     identity.close();

@@ -12,8 +12,8 @@ import { listenForWorkloads } from "../../src/identity/agent/workload-server.ts"
 import { SecretSchema } from "../../src/identity/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
 import { SPIFFECertValidatorConfigSchema } from "../../src/identity/generated/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts";
 import { SecretDiscoveryService } from "../../src/identity/generated/envoy/service/secret/v3/sds_pb.ts";
-import { Agent as AgentDescription } from "../../src/identity/generated/vigil/agent/v1/agent_pb.ts";
 import { parsePem } from "../../src/lib/pem.ts";
+import { Agent as AgentDescription } from "../../src/service/generated/vigil/agent/v1/agent_pb.ts";
 import { parseJwtBundle, parseTrustBundle, parseX509Bundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeWorkloadAPI, type X509SVIDResponse } from "../../src/spiffe/generated/spiffe/workload_pb.ts";
 import { verifyJwtSvid } from "../../src/spiffe/jwt-svid.ts";

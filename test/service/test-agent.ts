@@ -7,7 +7,7 @@ import type { CallContext } from "../../src/grpc/call-context.ts";
 import { GrpcError } from "../../src/grpc/grpc-error.ts";
 import { GrpcServer } from "../../src/grpc/server.ts";
 import { implementService } from "../../src/grpc/service.ts";
-import { Agent } from "../../src/identity/generated/vigil/agent/v1/agent_pb.ts";
+import { Agent } from "../../src/service/generated/vigil/agent/v1/agent_pb.ts";
 import type { TrustBundle } from "../../src/spiffe/bundle.ts";
 import { SpiffeWorkloadAPI } from "../../src/spiffe/generated/spiffe/workload_pb.ts";
 import { signJwtSvid } from "../../src/spiffe/jwt-svid.ts";

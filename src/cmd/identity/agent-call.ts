@@ -1,7 +1,7 @@
 /** The command line as a workload of the running agent. */
 import { GrpcChannel } from "../../grpc/channel.ts";
 import { GrpcError } from "../../grpc/grpc-error.ts";
-import { Agent, type Description } from "../../identity/generated/vigil/agent/v1/agent_pb.ts";
+import { Agent, type Description } from "../../service/generated/vigil/agent/v1/agent_pb.ts";
 import { parseEndpointAddress } from "../../spiffe/endpoint-address.ts";
 import { SpiffeWorkloadAPI, type X509BundlesResponse, type X509SVIDResponse } from "../../spiffe/generated/spiffe/workload_pb.ts";
 import type { Invocation } from "../command.ts";

@@ -1,7 +1,7 @@
 /** What is wrong with the identities of a process: from facts to causes and remedies. Asks nothing and nobody. */
 
-import type { CallerIdentity, Description } from "../../identity/generated/vigil/agent/v1/agent_pb.ts";
 import { formatDuration } from "../../lib/duration.ts";
+import type { CallerIdentity, Description } from "../../service/generated/vigil/agent/v1/agent_pb.ts";
 import { parseX509Bundle } from "../../spiffe/bundle.ts";
 import type { X509SVID } from "../../spiffe/generated/spiffe/workload_pb.ts";
 import { parseSpiffeId, trustDomainOf } from "../../spiffe/spiffe-id.ts";

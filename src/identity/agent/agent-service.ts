@@ -3,7 +3,11 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CallContext } from "../../grpc/call-context.ts";
 import { GrpcError } from "../../grpc/grpc-error.ts";
 import { implementService, type ServiceImplementation } from "../../grpc/service.ts";
-import { Agent as AgentDescription, type DescriptionSchema, type RevocationsSchema } from "../generated/vigil/agent/v1/agent_pb.ts";
+import {
+  Agent as AgentDescription,
+  type DescriptionSchema,
+  type RevocationsSchema,
+} from "../../service/generated/vigil/agent/v1/agent_pb.ts";
 import type { Agent } from "./agent.ts";
 import type { Caller, CallerView } from "./caller.ts";
 import { checkSecurityHeader, type WorkloadApiOptions } from "./workload-api.ts";

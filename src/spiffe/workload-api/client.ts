@@ -43,32 +43,33 @@ type Stream<D> = AsyncIterableIterator<D, undefined>;
  * PERMISSION_DENIED when there is no identity for this process, UNAVAILABLE when there is no agent.
  */
 export class WorkloadApiClient {
-  readonly #channel: GrpcChannel;
+  /** The connection, for what an agent serves beside the Workload API. */
+  readonly channel: GrpcChannel;
 
   /** Does not connect before the first call. */
   constructor(address: EndpointAddress) {
-    this.#channel = new GrpcChannel({ address, metadata: SECURITY_HEADER, maxMessageBytes: MAX_MESSAGE_BYTES });
+    this.channel = new GrpcChannel({ address, metadata: SECURITY_HEADER, maxMessageBytes: MAX_MESSAGE_BYTES });
   }
 
   /** X.509-SVIDs, keys and bundles; all of them again whenever one changes. */
   x509Svids(options: CallOptions = {}): Stream<MessageShape<typeof X509SVIDResponseSchema>> {
-    return this.#channel.serverStreaming(API.fetchX509SVID, {}, options);
+    return this.channel.serverStreaming(API.fetchX509SVID, {}, options);
   }
 
   x509Bundles(options: CallOptions = {}): Stream<MessageShape<typeof X509BundlesResponseSchema>> {
-    return this.#channel.serverStreaming(API.fetchX509Bundles, {}, options);
+    return this.channel.serverStreaming(API.fetchX509Bundles, {}, options);
   }
 
   jwtBundles(options: CallOptions = {}): Stream<MessageShape<typeof JWTBundlesResponseSchema>> {
-    return this.#channel.serverStreaming(API.fetchJWTBundles, {}, options);
+    return this.channel.serverStreaming(API.fetchJWTBundles, {}, options);
   }
 
   witSvids(options: CallOptions & { readonly id?: SpiffeId } = {}): Stream<MessageShape<typeof WITSVIDResponseSchema>> {
-    return this.#channel.serverStreaming(API.fetchWITSVID, { spiffeId: options.id ?? "" }, options);
+    return this.channel.serverStreaming(API.fetchWITSVID, { spiffeId: options.id ?? "" }, options);
   }
 
   witBundles(options: CallOptions = {}): Stream<MessageShape<typeof WITBundlesResponseSchema>> {
-    return this.#channel.serverStreaming(API.fetchWITBundles, {}, options);
+    return this.channel.serverStreaming(API.fetchWITBundles, {}, options);
   }
 
   /** Tokens for the audiences, the default identity first; an error when the agent's answer is not as it should be. */
@@ -76,7 +77,7 @@ export class WorkloadApiClient {
     { audiences, id }: JwtSvidRequest,
     options: CallOptions & { readonly nowMs: number },
   ): Promise<Result<readonly [FetchedJwtSvid, ...FetchedJwtSvid[]], SpiffeError>> {
-    const { svids } = await this.#channel.unary(API.fetchJWTSVID, { audience: [...audiences], spiffeId: id ?? "" }, options);
+    const { svids } = await this.channel.unary(API.fetchJWTSVID, { audience: [...audiences], spiffeId: id ?? "" }, options);
     const fetched: FetchedJwtSvid[] = [];
     for (const { spiffeId, svid: token, hint } of svids.slice(0, MAX_SVIDS)) {
       if (spiffeId === "" || token === "") return refuse("workload-api-mandatory", "a JWT-SVID came without its ID or its token");
@@ -96,14 +97,14 @@ export class WorkloadApiClient {
     token: string,
     options: CallOptions = {},
   ): Promise<Result<{ readonly id: SpiffeId; readonly claims: object }, SpiffeError>> {
-    const { spiffeId, claims } = await this.#channel.unary(API.validateJWTSVID, { audience, svid: token }, options);
+    const { spiffeId, claims } = await this.channel.unary(API.validateJWTSVID, { audience, svid: token }, options);
     const id = parseSpiffeId(spiffeId);
     return id.ok ? ok({ id: id.value, claims: claims ?? {} }) : id;
   }
 
   /** Ends the connection and every call on it. */
   close(): Promise<void> {
-    return this.#channel.close({ cut: true });
+    return this.channel.close({ cut: true });
   }
 }
 
