@@ -50,11 +50,11 @@ async function get(url: string, endpoint: FederationEndpoint, options: FetchOpti
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request({
+        // Without `agent`: one, even `false`, would make a connection of its own, which has proved nothing.
         createConnection: () => socket,
         host: hostname,
         port,
         path: pathname + search,
-        agent: false,
         signal: deadline,
         headers: { accept: "application/json" },
       });
