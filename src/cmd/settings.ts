@@ -79,6 +79,12 @@ export const SETTINGS = {
     value: "HOST:PORT",
     summary: "address of the bundle endpoint and OpenID Connect discovery (none unless given)",
   },
+  "identity.witKeys": {
+    kind: "choice",
+    choices: ["omit", "serve"],
+    default: "omit",
+    summary: "keys of WIT-SVIDs in the bundle that is served: SPIRE before 1.15.3 takes no bundle that has them",
+  },
   "identity.bundleCertificate": {
     kind: "text",
     value: "FILE",

@@ -45,7 +45,7 @@ export class RunningSpire {
     const profile =
       webCertificate === undefined
         ? `profile "https_spiffe" {}`
-        : `profile "https_web" { serving_cert_file { cert_file_path = "${webCertificate.certificate}" key_file_path = "${webCertificate.key}" } }`;
+        : `profile "https_web" { serving_cert_file { cert_file_path = "${webCertificate.certificate}" key_file_path = "${webCertificate.key}" file_sync_interval = "1h" } }`;
     const configuration = join(spire.directory, "server.conf");
     writeFileSync(
       configuration,

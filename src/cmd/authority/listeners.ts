@@ -63,7 +63,10 @@ export async function listenForBundles(parts: ListenerParts): Promise<BundleEndp
       host,
       port,
       certificate,
-      bundle: () => authority.authorities.bundle,
+      bundle: () => {
+        const { bundle } = authority.authorities;
+        return settings["identity.witKeys"] === "omit" ? { ...bundle, witKeys: new Map() } : bundle;
+      },
       oidcHosts: hosts.map((name) => name.toLowerCase()),
       issuer,
     });
