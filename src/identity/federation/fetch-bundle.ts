@@ -49,6 +49,7 @@ async function get(url: string, endpoint: FederationEndpoint, options: FetchOpti
   const socket = await dial(host, Number(port === "" ? 443 : port), endpoint, options, deadline);
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      // Without `agent`: any agent would make a connection of its own, to a server that has proved nothing.
       const sent = request({
         // Without `agent`: one, even `false`, would make a connection of its own, which has proved nothing.
         createConnection: () => socket,
