@@ -9,6 +9,7 @@ import { checking } from "./section/checking.ts";
 import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
+import { identity } from "./section/identity.ts";
 import { manyPolicies } from "./section/many-policies.ts";
 import { profile } from "./section/profile.ts";
 import { review } from "./section/review.ts";
@@ -22,6 +23,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   webhook,
   checking,
   handshakes,
+  identity,
   ring,
   detection,
   profile,

@@ -63,7 +63,7 @@ test("a rule decides who is registered, and one that cannot be judged refuses", 
 test("the index finds what a look at all of them finds", () => {
   const selector = fc.integer({ min: 0, max: 8 }).map((n) => `s:${n}`);
   const entries = fc.array(fc.uniqueArray(selector, { minLength: 1, maxLength: 4 }), { maxLength: 40 });
-  fc.assert(
+  void fc.assert(
     fc.property(entries, fc.uniqueArray(selector, { maxLength: 9 }), (lists, owned) => {
       const all = lists.map((selectors, index) => ({ id: String(index).padStart(3, "0"), selectors }));
       const has = new Set(owned);

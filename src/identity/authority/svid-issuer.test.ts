@@ -163,6 +163,17 @@ test.each<[string, Uint8Array]>([
   ["an Ed25519 key", spkiOf(generateKeyPairSync("ed25519").publicKey)],
   ["a key on secp256k1", spkiOf(generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey)],
   ["a key with something behind it", Buffer.concat([spkiOf(newKeys().publicKey), Buffer.of(0)])],
+  ["a point that is not on its curve", Buffer.concat([spkiOf(newKeys().publicKey).subarray(0, 27), Buffer.alloc(64, 7)])],
+  [
+    "a point of P-384 that is not on its curve",
+    Buffer.concat([spkiOf(generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey).subarray(0, 24), Buffer.alloc(96, 7)]),
+  ],
+  ["a point at infinity", Buffer.concat([spkiOf(newKeys().publicKey).subarray(0, 27), Buffer.alloc(64)])],
+  [
+    "a compressed point in the place of another",
+    Buffer.concat([spkiOf(newKeys().publicKey).subarray(0, 26), Buffer.of(2), Buffer.alloc(64, 1)]),
+  ],
+  ["coordinates beyond the field", Buffer.concat([spkiOf(newKeys().publicKey).subarray(0, 27), Buffer.alloc(64, 0xff)])],
   ["a key as long as a book", new Uint8Array(1 << 20)],
 ])("%s is certified for nobody", async (_, der) => {
   const it = await testAuthority({ resources: WEB });

@@ -10,7 +10,7 @@ import { isFitting, isTokenAlgorithm } from "../../spiffe/token-key.ts";
 import { signWitSvid, signWitSvidRemotely } from "../../spiffe/wit-svid.ts";
 import type { AuthorityErrorCode } from "./authority-error.ts";
 import type { AuthoritySet, CertificateSigner, JwsSigner } from "./authority-set.ts";
-import { readSubjectKey, type SubjectKeyErrorCode } from "./certification-request.ts";
+import { readSubjectKey, type SubjectKeyErrorCode, subjectKeyProblem } from "./certification-request.ts";
 import type { Denials } from "./denials.ts";
 import type { IdentityPolicy, RuleRefusal, WorkloadFacts } from "./identity-policy.ts";
 import { BACKDATE_MS } from "./make-authority.ts";
@@ -101,8 +101,8 @@ export class SvidIssuer {
   ): Result<IssuedX509Svid, Refusal> | Promise<Result<IssuedX509Svid, Refusal>> {
     const refusal = this.#refusalOf(workload, { kind: "x509", ttlMs: workload.x509TtlMs, audience: [] }, requester);
     if (refusal !== undefined) return err(refusal);
-    const key = readSubjectKey(publicKeyInfo);
-    if (!key.ok) return this.#refuse("x509", workload, requester, key.error);
+    const problem = subjectKeyProblem(publicKeyInfo);
+    if (problem !== undefined) return this.#refuse("x509", workload, requester, problem);
     const signer = this.#signer("x509", workload, requester, () => this.#options.authorities.certificateSigner());
     if (!signer.ok) return signer;
     const { svid, toBeSigned } = this.#prepare(workload, publicKeyInfo, signer.value);
