@@ -1,5 +1,4 @@
 /** Where the authority listens beside its unix socket: for agents elsewhere, and for those who fetch its bundle. */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import type { GrpcServer } from "../../grpc/server.ts";
@@ -11,6 +10,7 @@ import { secureContextOptions } from "../../service/tls-context.ts";
 import { parseListenAddress } from "../listen-address.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../settings.ts";
+import { readSettingFile } from "./checked-settings.ts";
 import { ownSvid, pemOf } from "./own-svid.ts";
 
 export interface ListenerParts {
@@ -83,23 +83,28 @@ async function endpointCertificate(
   host: string,
   use: (certificate: EndpointCertificate) => void,
 ): Promise<EndpointCertificate> {
-  const { "identity.bundleCertificate": chainPath, "identity.bundleKey": keyPath } = settings;
-  if (chainPath === undefined || keyPath === undefined) {
-    const first = await ownSvid({ authority, name: "bundle-endpoint", dnsNames: namesOf(host), log, signal }, (svid) => use(pemOf(svid)));
-    return pemOf(first);
+  const read = async (): Promise<EndpointCertificate | undefined> => {
+    const chainPem = await readSettingFile(settings, "identity.bundleCertificate");
+    const keyPem = await readSettingFile(settings, "identity.bundleKey");
+    return chainPem === undefined || keyPem === undefined ? undefined : { chainPem, keyPem };
+  };
+  const first = await read();
+  if (first === undefined) {
+    const own = { authority, name: "bundle-endpoint", dnsNames: namesOf(host), log, signal };
+    return pemOf(await ownSvid(own, (svid) => use(pemOf(svid))));
   }
-  const read = (): EndpointCertificate => ({ chainPem: readFileSync(chainPath, "utf8"), keyPem: readFileSync(keyPath, "utf8") });
-  let current = read();
-  const timer = setInterval(() => {
+  let current = first;
+  const follow = async (): Promise<void> => {
     try {
-      const next = read();
-      if (next.chainPem === current.chainPem && next.keyPem === current.keyPem) return;
+      const next = await read();
+      if (next === undefined || (next.chainPem === current.chainPem && next.keyPem === current.keyPem)) return;
       use(next);
       current = next;
     } catch (thrown) {
       log("error", `the certificate of the bundle endpoint cannot be used: ${messageOf(thrown)}; the present one stays`);
     }
-  }, FILES_CHECKED_EVERY_MS).unref();
+  };
+  const timer = setInterval(() => void follow(), FILES_CHECKED_EVERY_MS).unref();
   signal.addEventListener("abort", () => clearInterval(timer));
   return current;
 }

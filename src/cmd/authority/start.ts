@@ -1,6 +1,6 @@
 /** The authority process: holds the keys of the trust domain, and answers agents and the command line. */
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GrpcServer } from "../../grpc/server.ts";
 import { adminService } from "../../identity/authority/admin-service.ts";
@@ -29,6 +29,7 @@ import type { Running } from "../run-supervised.ts";
 import type { Settings } from "../settings.ts";
 import { AuthorityAudit } from "./audit.ts";
 import { builtInEntries } from "./built-in-entries.ts";
+import { checkAuthoritySettings, readSettingFile } from "./checked-settings.ts";
 import { listenForAgents, listenForBundles } from "./listeners.ts";
 import { openRegistrations } from "./registration-source.ts";
 import type { AuthoritySettings } from "./settings.ts";
@@ -44,6 +45,7 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   const { stateDirectory, configuration } = settings;
   const log = createLog("authority");
   const stopping = new AbortController();
+  checkAuthoritySettings(configuration);
   const trustDomain = ownTrustDomain(configuration);
   const events = new EventForwarder({ stateDirectory, producer: "authority", log });
   const audit = new AuthorityAudit(events, log, trustDomain);
@@ -79,7 +81,7 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     own: () => authorities.bundle,
     store: bundleStore,
     nowMs: Date.now,
-    webAuthorities: await readOptional(configuration["identity.webAuthorities"]),
+    webAuthorities: await readSettingFile(configuration, "identity.webAuthorities"),
     onNews: (news) => audit.federation(news),
   });
   const authority = new Authority({
@@ -214,9 +216,6 @@ function keepAdvancing(authority: Authority, log: Log, signal: AbortSignal): voi
   void advance();
   signal.addEventListener("abort", () => clearTimeout(timer));
 }
-
-const readOptional = async (path: string | undefined): Promise<string | undefined> =>
-  path === undefined ? undefined : readFile(path, "utf8");
 
 function reportOf(
   authority: Authority,
