@@ -1,0 +1,281 @@
+/**
+ * Access policies enforced by the kernel of this host: programs at a cgroup judge what its workloads connect to, send and receive. They need
+ * root, cgroup v2 and BTF of the kernel; where those are not, `openNetworkEnforcement` says so, and what the process layer enforces remains.
+ */
+import { statSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { relative } from "node:path";
+import {
+  attachCgroup,
+  type Collection,
+  cgroup2Path,
+  codecOf,
+  KeyedMap,
+  type Link,
+  loadCollection,
+  type ProgramSpec,
+  RingReader,
+} from "../ebpf/index.ts";
+import { messageOf, VigilError } from "../lib/error.ts";
+import { parseIpAddress } from "../lib/ip-address.ts";
+import type { AccessSet } from "../policy/access/access-set.ts";
+import { type Endpoint, endpoint } from "../policy/access/endpoint.ts";
+import { KernelCompiler, type KernelSubject } from "../target/kernel/compile-kernel.ts";
+import { EXTERNAL_IDENTITY } from "../target/kernel/kernel-artifact.ts";
+import type { LearnedAddress } from "../target/kernel/network-node.ts";
+import { encodeSet, type Whereabouts } from "./encode-set.ts";
+import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
+import { DEFAULT_SIZES, FLOW_RECORD, type NetworkMaps, type NetworkSizes, networkMaps } from "./kernel-maps.ts";
+import { lookups, MAX_CGROUP_LEVEL } from "./lookups.ts";
+import type { NetworkErrorCode } from "./network-error.ts";
+import { packetProgram } from "./packet-program.ts";
+import { PolicyBanks } from "./policy-banks.ts";
+import { bindProgram, connectProgram, createProgram, releaseProgram } from "./socket-programs.ts";
+
+/** Somebody whom the kernel shall recognise. */
+export interface NetworkWorkload {
+  readonly endpoint: Endpoint;
+  /** Its cgroup, of version 2, for workloads of this host: only those are governed. */
+  readonly cgroupPath?: string | undefined;
+  /** Addresses that are its own, rather than this host's: 4 or 16 octets each. */
+  readonly addresses?: readonly Uint8Array[];
+  /** Whether a process or a proxy enforces for calls to it, and has the last word on what the kernel cannot see. Default: false. */
+  readonly hasUpperLayer?: boolean;
+}
+
+export interface NetworkOptions {
+  /** All workloads are in cgroups below it. Default: the root of the hierarchy of version 2, so that no process is missed. */
+  readonly cgroupRoot?: string;
+  /** Who has this host's addresses where no workload listens or sends. Default: a host without labels. */
+  readonly host?: Endpoint;
+  /** Told of each step of a flow. Keeps the process alive. */
+  readonly onFlow?: (flow: NetworkFlow) => void;
+  /** Told how many steps were lost because they came faster than they were read. */
+  readonly onLoss?: (count: number) => void;
+  /** Reports what would be denied, and drops nothing. Default: false. */
+  readonly isAudit?: boolean;
+  readonly sizes?: Partial<NetworkSizes>;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** Generations whose numbers are still understood: records of the one before may come after a swap. */
+const KEPT_GENERATIONS = 4;
+
+export class NetworkEnforcement implements Disposable {
+  readonly #maps: NetworkMaps;
+  readonly #loaded: Collection;
+  readonly #banks: PolicyBanks;
+  readonly #owned: DisposableStack;
+  readonly #options: NetworkOptions;
+  readonly #host: Endpoint;
+  readonly #compiler = new KernelCompiler();
+  readonly #names: Map<number, FlowNames>;
+  #subjects: readonly KernelSubject[];
+  #workloads: readonly NetworkWorkload[] = [];
+  #learned: readonly LearnedAddress[] = [];
+  #set: AccessSet | undefined;
+
+  /** `openNetworkEnforcement` makes it. */
+  constructor(
+    options: NetworkOptions,
+    parts: {
+      readonly maps: NetworkMaps;
+      readonly loaded: Collection;
+      readonly names: Map<number, FlowNames>;
+      readonly owned: DisposableStack;
+    },
+  ) {
+    this.#options = options;
+    this.#maps = parts.maps;
+    this.#loaded = parts.loaded;
+    this.#names = parts.names;
+    this.#owned = parts.owned;
+    this.#banks = this.#owned.use(new PolicyBanks(parts.maps, parts.loaded));
+    this.#host = options.host ?? endpoint("host");
+    this.#subjects = [{ endpoint: this.#host, hasUpperLayer: false }];
+  }
+
+  /** Counts the sets that were put in force; 0 before the first. */
+  get generation(): number {
+    return this.#banks.generation;
+  }
+
+  /**
+   * Who is where. Takes effect as a whole, and at once when there are policies. Workloads that start later should be told before they bind
+   * sockets: a socket that was bound before counts as the host's. Throws `NETWORK_CGROUP`, `NETWORK_SET`.
+   */
+  setInventory(workloads: readonly NetworkWorkload[], learned: readonly LearnedAddress[] = []): void {
+    const before = [this.#workloads, this.#learned, this.#subjects] as const;
+    this.#workloads = workloads;
+    this.#learned = learned;
+    this.#subjects = [
+      { endpoint: this.#host, hasUpperLayer: false },
+      ...workloads.map(({ endpoint: workload, hasUpperLayer = false }) => ({ endpoint: workload, hasUpperLayer })),
+    ];
+    try {
+      this.#apply();
+    } catch (thrown) {
+      [this.#workloads, this.#learned, this.#subjects] = before;
+      throw thrown;
+    }
+  }
+
+  /** The policies. Takes effect as a whole before it returns. Throws `NETWORK_CGROUP`, `NETWORK_SET`: what was in force stays. */
+  setPolicies(set: AccessSet): void {
+    const before = this.#set;
+    this.#set = set;
+    try {
+      this.#apply();
+    } catch (thrown) {
+      this.#set = before;
+      throw thrown;
+    }
+  }
+
+  /** Compiles again: rollouts and expiries depend on the time. */
+  refresh(): void {
+    this.#apply();
+  }
+
+  /** Connections that the kernel remembers now, at most `sizes.connections`. */
+  countConnections(): number {
+    let count = 0;
+    for (const _ of new KeyedMap(this.#loaded.map(this.#maps.connections)).entries()) count++;
+    return count;
+  }
+
+  /** Takes the programs away: nothing is enforced by the kernel any more. */
+  [Symbol.dispose](): void {
+    this.#owned.dispose();
+  }
+
+  #apply(): void {
+    if (this.#set === undefined) return;
+    const { now = Date.now, isAudit = false } = this.#options;
+    const artifact = this.#compiler.compile({ set: this.#set, subjects: this.#subjects, learned: this.#learned, nowMs: now() });
+    const { whereabouts, levels } = this.#locate();
+    const encoded = encodeSet(artifact, whereabouts);
+    // Before the switch, since records of the new generation may come during it.
+    const next = Math.max(2, this.#banks.generation + 1);
+    this.#names.set(next, { identities: artifact.identities, grounds: encoded.grounds });
+    this.#banks.swap(encoded, { levels, isAudit });
+    this.#names.delete(next - KEPT_GENERATIONS);
+  }
+
+  #locate(): { readonly whereabouts: Whereabouts; readonly levels: number } {
+    const identityOf = (end: Endpoint): number => this.#compiler.identityOf(end) ?? EXTERNAL_IDENTITY;
+    const host = identityOf(this.#host);
+    const addresses: { address: Uint8Array; identity: number; isLocal: boolean }[] = localAddresses().map((address) => ({
+      address,
+      identity: host,
+      isLocal: true,
+    }));
+    const cgroups: { id: bigint; identity: number }[] = [];
+    let levels = 0;
+    for (const workload of this.#workloads) {
+      const identity = identityOf(workload.endpoint);
+      for (const address of workload.addresses ?? []) addresses.push({ address, identity, isLocal: false });
+      if (workload.cgroupPath === undefined) continue;
+      const { id, level } = cgroupFacts(workload.cgroupPath);
+      cgroups.push({ id, identity });
+      levels |= 1 << level;
+    }
+    return { whereabouts: { cgroups, addresses, host }, levels };
+  }
+}
+
+function localAddresses(): readonly Uint8Array[] {
+  return Object.values(networkInterfaces()).flatMap((list) =>
+    (list ?? []).flatMap(({ address }) => parseIpAddress(address.split("%")[0] ?? "") ?? []),
+  );
+}
+
+function cgroupFacts(path: string): { readonly id: bigint; readonly level: number } {
+  const root = cgroup2Path();
+  const below = root === undefined ? ".." : relative(root, path);
+  const level = below === "" ? 0 : below.split("/").length;
+  if (root === undefined || below.startsWith("..") || level > MAX_CGROUP_LEVEL)
+    throw new VigilError<NetworkErrorCode>(
+      "NETWORK_CGROUP",
+      `\`${path}\` is no cgroup of version 2 at a depth of at most ${MAX_CGROUP_LEVEL}`,
+      {
+        hint: root === undefined ? "mount the hierarchy of version 2" : `name a directory below \`${root}\``,
+      },
+    );
+  try {
+    return { id: statSync(path, { bigint: true }).ino, level };
+  } catch (cause) {
+    throw new VigilError<NetworkErrorCode>("NETWORK_CGROUP", `the cgroup \`${path}\` of a workload is not there`, {
+      hint: "create it before the inventory names it",
+      cause,
+    });
+  }
+}
+
+/**
+ * Loads the programs and attaches them; they judge nothing before there are policies. Throws `NETWORK_UNAVAILABLE` with the reason where this
+ * kernel, or this user, cannot.
+ */
+export function openNetworkEnforcement(options: NetworkOptions = {}): NetworkEnforcement {
+  const cgroupRoot = options.cgroupRoot ?? cgroup2Path();
+  if (cgroupRoot === undefined)
+    throw new VigilError<NetworkErrorCode>(
+      "NETWORK_UNAVAILABLE",
+      "no cgroup v2 hierarchy is mounted, by which the kernel knows workloads",
+      {
+        hint: "mount it: mount -t cgroup2 cgroup2 /sys/fs/cgroup; until then only processes enforce",
+      },
+    );
+  const maps = networkMaps({ ...DEFAULT_SIZES, ...options.sizes });
+  using opening = new DisposableStack();
+  try {
+    const programs = networkPrograms(maps);
+    const loaded = opening.use(
+      loadCollection({ programs, maps: [maps.fence.outer, ...Object.values(maps.banks).map(({ outer }) => outer)] }),
+    );
+    const names = new Map<number, FlowNames>();
+    for (const program of programs) opening.use<Link>(attachCgroup(loaded.program(program), cgroupRoot));
+    const { onFlow, onLoss } = options;
+    if (onFlow !== undefined) {
+      const codec = codecOf(FLOW_RECORD);
+      const reader = opening.use(
+        new RingReader(
+          [
+            {
+              map: loaded.map(maps.events),
+              losses: loaded.perCpu(maps.losses),
+              onRecord: (view, offset) => {
+                const record = codec.decode(view, offset);
+                onFlow(flowOf(record, names.get(record.generation)));
+              },
+            },
+          ],
+          onLoss === undefined ? {} : { onLoss },
+        ),
+      );
+      reader.resume();
+    }
+    return new NetworkEnforcement(options, { maps, loaded, names, owned: opening.move() });
+  } catch (cause) {
+    throw new VigilError<NetworkErrorCode>("NETWORK_UNAVAILABLE", `the kernel does not enforce access policies: ${messageOf(cause)}`, {
+      hint: "it takes root (CAP_BPF, CAP_NET_ADMIN) and Linux 6.1 or later; until then only processes enforce",
+      cause,
+    });
+  }
+}
+
+/** All programs that enforce. */
+export function networkPrograms(maps: NetworkMaps): readonly ProgramSpec[] {
+  const asked = lookups(maps);
+  return [
+    packetProgram(maps, asked, "egress"),
+    packetProgram(maps, asked, "ingress"),
+    connectProgram(maps, asked, 4),
+    connectProgram(maps, asked, 6),
+    createProgram(maps, asked),
+    bindProgram(maps, asked, 4),
+    bindProgram(maps, asked, 6),
+    releaseProgram(maps),
+  ];
+}

@@ -1,0 +1,105 @@
+/** A workload of the tests: opens sockets as it is told, and says what came of it. Forked with a channel, and moved into a cgroup before it is asked. */
+import { createSocket, type Socket as DatagramSocket } from "node:dgram";
+import { connect, createServer, type Socket } from "node:net";
+import { errnoName } from "../../src/linux/linux-error.ts";
+import { syscall } from "../../src/linux/native.ts";
+
+export type Order =
+  | { readonly do: "listen"; readonly host: string; readonly protocol: "tcp" | "udp"; readonly port?: number }
+  | { readonly do: "call"; readonly host: string; readonly protocol: "tcp" | "udp"; readonly port: number; readonly localPort?: number }
+  | { readonly do: "keep"; readonly host: string; readonly port: number }
+  | { readonly do: "echo" }
+  | { readonly do: "raw" };
+
+const WAIT_MS = 700;
+let kept: Socket | undefined;
+
+/** A port, `answered`, or the error. */
+async function obey(order: Order): Promise<string> {
+  if (order.do === "listen") return order.protocol === "tcp" ? listenTcp(order.host, order.port) : listenUdp(order.host, order.port);
+  if (order.do === "call") return order.protocol === "tcp" ? callTcp(order) : callUdp(order);
+  if (order.do === "keep") {
+    kept = connect({ host: order.host, port: order.port });
+    kept.on("error", () => {});
+    return echoed(kept);
+  }
+  if (order.do === "raw") return openRaw();
+  return kept === undefined ? "nothing is kept" : echoed(kept);
+}
+
+const AF_INET = 2;
+const SOCK_RAW = 3;
+const IPPROTO_ICMP = 1;
+
+function openRaw(): string {
+  const { value, errno } = syscall("socket", AF_INET, SOCK_RAW, IPPROTO_ICMP);
+  return value === -1 ? errnoName(errno) : "opened";
+}
+
+function listenTcp(host: string, port = 0): Promise<string> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.pipe(socket);
+    });
+    server.on("error", (error) => resolve(codeOf(error)));
+    server.listen(port, host, () => {
+      const bound = server.address();
+      resolve(typeof bound === "object" && bound !== null ? String(bound.port) : "none");
+    });
+  });
+}
+
+function listenUdp(host: string, port = 0): Promise<string> {
+  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  socket.on("message", (message, from) => socket.send(message, from.port, from.address, () => {}));
+  return bound(socket, host, port);
+}
+
+const bound = (socket: DatagramSocket, host: string, port: number): Promise<string> =>
+  new Promise((resolve) => {
+    socket.on("error", (error) => resolve(codeOf(error)));
+    socket.bind(port, host, () => resolve(String(socket.address().port)));
+  });
+
+function callTcp({ host, port, localPort }: Extract<Order, { do: "call" }>): Promise<string> {
+  const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) });
+  return echoed(socket).finally(() => socket.destroy());
+}
+
+function echoed(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("silence"), WAIT_MS);
+    const answer = (text: string): void => {
+      clearTimeout(timer);
+      resolve(text);
+    };
+    socket.once("error", (error) => answer(codeOf(error)));
+    socket.once("data", () => answer("answered"));
+    socket.write("hello");
+  });
+}
+
+function callUdp({ host, port, localPort }: Extract<Order, { do: "call" }>): Promise<string> {
+  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  return new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve("silence"), WAIT_MS);
+    const answer = (text: string): void => {
+      clearTimeout(timer);
+      resolve(text);
+    };
+    socket.once("message", () => answer("answered"));
+    socket.once("error", (error) => answer(codeOf(error)));
+    if (localPort !== undefined) socket.bind(localPort, host);
+    socket.send("hello", port, host, (error) => {
+      if (error !== null) answer(codeOf(error));
+    });
+  }).finally(() => socket.close());
+}
+
+const codeOf = (error: Error): string => ("code" in error ? String(error.code) : error.message);
+
+process.on("message", (message: { readonly id: number; readonly order: Order }) => {
+  void obey(message.order).then((result) => process.send?.({ id: message.id, result }));
+});
+process.on("disconnect", () => process.exit(0));
