@@ -107,6 +107,12 @@ export class ProcessTable {
     return this.#byPid.get(pid);
   }
 
+  /** As `find`, with the program that it ran at that time, if it has started one other since. */
+  findAt(pid: number, timeNs: bigint): ProcessView | undefined {
+    const entry = this.#byPid.get(pid);
+    return entry !== undefined && entry.execNs > timeNs && entry.before !== null ? entry.before : entry;
+  }
+
   /** Processes that were there before the sensor, in any order. What events have told already is not overwritten. */
   seed(processes: readonly ExecEvent[]): void {
     const oldestFirst = [...processes].sort((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : a.pid - b.pid));
@@ -180,6 +186,10 @@ export class ProcessTable {
     const entry = new ProcessEntry(event.pid, event.parentPid, event.startNs, this.#bootId);
     // The program before the exec is no ancestor of the one after it: they have the same parent.
     entry.parent = known === undefined ? this.#parentOf(event) : known.parent;
+    if (known !== undefined) {
+      entry.before = known;
+      known.before = null;
+    }
     if (known !== undefined && event.parentPid === 0) entry.parentPid = known.parentPid;
     entry.execute(event, this.#lookups, this.#bootId);
     entry.sessionName = event.placement.sid === event.pid ? event.name : (this.#byPid.get(event.placement.sid)?.name ?? null);
@@ -241,6 +251,8 @@ class ProcessEntry implements ProcessView {
   readonly pid: number;
   readonly tid: number;
   parent: ProcessEntry | null = null;
+  /** What the process was before it started its program; of that one, nothing earlier is kept. */
+  before: ProcessEntry | null = null;
   parentPid: number;
   name = "";
   exe = "";
@@ -328,6 +340,7 @@ class ProcessEntry implements ProcessView {
   /** INVARIANT: what was forgotten holds no one else in memory, or a long-lived child would hold all of its line. */
   forgetAncestors(): void {
     this.parent = null;
+    this.before = null;
   }
 }
 

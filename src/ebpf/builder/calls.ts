@@ -110,7 +110,7 @@ export abstract class Calls extends Flow {
   callSubprogram(called: Subprogram, ...args: readonly (ScalarLike | AnyMemory | KernelPointer)[]): Scalar {
     this.begin();
     if (args.length !== called.parameters) throw new TypeError(`expected ${called.parameters} arguments, got ${args.length}`);
-    const label = this.unit.labelOf(called, this, (code, unit) => this.createFunction(unit, called.name, code));
+    const label = this.unit.labelOf(called, this, (source, unit, name) => this.createFunction(unit, name, source));
     this.loadArguments(args.map(addressOf));
     this.emitter.emit(form.callSubprogram(label));
     return this.result(called.name);
@@ -150,7 +150,7 @@ export abstract class Calls extends Flow {
         body(inner, index, new Memory(inner, shared.layout, pointer.expression, { kind: "stack" }));
       },
     };
-    const label = this.unit.labelOf(callback, this, (source, unit) => this.createFunction(unit, "loop_body", source));
+    const label = this.unit.labelOf(callback, this, (source, unit, name) => this.createFunction(unit, name, source));
     this.emitter.evaluate(expressionOf(count), 1);
     this.emitter.emit(form.loadFunction(2, label));
     this.emitter.evaluate(shared.base, 3, [R0, 4, 5]);

@@ -52,14 +52,16 @@ export class Unit {
   labelOf(
     called: Subprogram,
     caller: FunctionCode & { readonly emitter: { readonly source: SourcePosition } },
-    create: (source: SourcePosition, unit: Unit) => FunctionCode,
+    create: (source: SourcePosition, unit: Unit, label: string) => FunctionCode,
   ): string {
     if (this.#open.includes(called))
       throw new EbpfError("EBPF_JUMP", `the subprogram \`${called.name}\` calls itself`, { source: caller.emitter.source });
     let generated = this.#generated.get(called);
     if (generated === undefined) {
-      const code = create(caller.emitter.source, this);
-      generated = { label: `${called.name}.${this.#generated.size}`, code, isCallback: called.isCallback === true, calls: new Set() };
+      // Two functions may have one name.
+      const label = `${called.name}.${this.#generated.size}`;
+      const code = create(caller.emitter.source, this, label);
+      generated = { label, code, isCallback: called.isCallback === true, calls: new Set() };
       this.#generated.set(called, generated);
       this.#open.push(called);
       called.body(code, ...code.parameters(called.parameters));

@@ -1,0 +1,352 @@
+/**
+ * The sensor: programs in the kernel tell what processes do; here their records become events, the table of processes, and findings.
+ * What is told of processes is always on; system calls are told only while somebody needs them.
+ */
+import { statSync } from "node:fs";
+import type { Btf } from "../ebpf/btf/btf.ts";
+import { attachRawTracepoint } from "../ebpf/kernel/attach.ts";
+import { type Collection, loadCollection } from "../ebpf/kernel/collection.ts";
+import type { LoadedMap } from "../ebpf/kernel/loaded-map.ts";
+import { lossCounter, RingReader } from "../ebpf/kernel/ring-reader.ts";
+import { codecOf } from "../ebpf/layout-codec.ts";
+import { type MapSpec, ringBuffer } from "../ebpf/map-spec.ts";
+import type { ContainerView, ProcessView, SyscallEvent } from "../falco/syscall-event.ts";
+import { architecture } from "../linux/native.ts";
+import { syscallNumber } from "../linux/syscall-numbers.ts";
+import { type BootClock, readBootClock } from "./boot-clock.ts";
+import { decodeCall } from "./call-event.ts";
+import { CallWatch } from "./call-watch.ts";
+import { CgroupPaths } from "./cgroup-paths.ts";
+import type { Detection, Detector } from "./detector.ts";
+import { credentialsOf, decodeExec, nameOf, placementOf, RecordTail } from "./process-records.ts";
+import { readProcesses } from "./process-seed.ts";
+import { ProcessTable } from "./process-table.ts";
+import type { CountedRing } from "./programs/assembly.ts";
+import { callPrograms } from "./programs/call-programs.ts";
+import { CALL_ROWS, type CallRing, type CallRow } from "./programs/call-table.ts";
+import { type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
+import {
+  CALL_RECORD,
+  CGROUP_RECORD,
+  EXEC_RECORD,
+  EXIT_RECORD,
+  RECORD_KIND,
+  TASK_RECORD,
+  type TaskFacts,
+} from "./programs/record-layouts.ts";
+import { textUntilZero } from "./record-text.ts";
+
+/** What is looked up elsewhere; each must answer at once, from memory. */
+export interface SensorLookups {
+  readonly userName: (uid: number, mountNamespace: number) => string | null;
+  readonly groupName: (gid: number, mountNamespace: number) => string | null;
+  /** What a cgroup of version 2 is, by its path (empty when unknown) and id: `HOST` when it is no container's. */
+  readonly container: (path: string, cgroupId: string) => ContainerView;
+  /** A name that was resolved to the address. */
+  readonly remoteName?: (ip: string) => string | null;
+}
+
+export interface SensorOptions {
+  readonly btf: Btf;
+  readonly lookups: SensorLookups;
+  readonly detector?: Detector;
+  /** Each event, after the table of processes has been told. */
+  readonly onEvent?: (event: SyscallEvent) => void;
+  readonly onDetection?: (detection: Detection) => void;
+  /** So many records of a ring were lost since it was said before. */
+  readonly onLoss?: (ring: CallRing, count: number) => void;
+  readonly clock?: BootClock;
+  /** Bytes of each ring, a power of two. */
+  readonly ringBytes?: number;
+  /** The process that calls are not told of. Default: this one. */
+  readonly ownPid?: number;
+}
+
+export interface SensorCounts {
+  readonly events: number;
+  readonly processes: number;
+  readonly losses: Readonly<Record<CallRing, number>>;
+  readonly refused: number;
+  readonly isWatchingCalls: boolean;
+}
+
+const RING_BYTES = 1 << 23;
+
+const countedRing = (name: string, sizeBytes: number): CountedRing => ({
+  ring: ringBuffer(`${name}_records`, { sizeBytes }),
+  losses: lossCounter(`${name}_lost`),
+});
+
+/** Events that come from the scheduler, under the names of their calls. */
+const SCHEDULER_CALLS: ReadonlySet<string> = new Set(["execve", "execveat", "clone", "clone3", "fork", "vfork", "procexit"]);
+
+/** `MKDEV` of the kernel from a device number as users see it. */
+function refusedKey(path: string): RefusedFile {
+  const { dev, ino } = statSync(path, { bigint: true });
+  const number = Number(dev);
+  const major = (number >>> 8) & 0xfff;
+  const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);
+  return { inode: ino, device: ((major << 20) | minor) >>> 0, padding: 0 };
+}
+
+export class Sensor implements Disposable {
+  readonly table: ProcessTable;
+  readonly cgroups: CgroupPaths;
+  readonly #options: SensorOptions;
+  readonly #clock: BootClock;
+  readonly #owned: DisposableStack;
+  readonly #programs: ProcessPrograms;
+  readonly #collection: Collection;
+  readonly #rings: Readonly<Record<CallRing, CountedRing>>;
+  readonly #processReader: RingReader;
+  #calls: CallWatch | undefined;
+  #rowByNumber = new Map<number, CallRow>();
+  #events = 0;
+  #refused = 0;
+  readonly #told: Record<CallRing, number> = { process: 0, file: 0, network: 0 };
+  readonly #codecs = {
+    exec: codecOf(EXEC_RECORD),
+    task: codecOf(TASK_RECORD),
+    exit: codecOf(EXIT_RECORD),
+    cgroup: codecOf(CGROUP_RECORD),
+    call: codecOf(CALL_RECORD),
+  };
+
+  /** Loads and attaches what is always on. Throws `EBPF_PRIVILEGE`, `EBPF_VERIFIER`, `EBPF_BTF_NAME` or `LINUX_CALL`. */
+  constructor(options: SensorOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? readBootClock();
+    this.cgroups = CgroupPaths.read();
+    const { userName, groupName, container } = options.lookups;
+    this.table = new ProcessTable({
+      bootId: this.#clock.bootId,
+      lookups: { userName, groupName, container: (cgroupId) => container(this.cgroups.pathOf(cgroupId), cgroupId) },
+    });
+    const sizeBytes = options.ringBytes ?? RING_BYTES;
+    this.#rings = {
+      process: countedRing("process", sizeBytes),
+      file: countedRing("file", sizeBytes),
+      network: countedRing("network", sizeBytes),
+    };
+    this.#programs = processPrograms(options.btf, this.#rings.process);
+    const { exec, fork, exit, moved, cgroup, tasks } = this.#programs;
+    using starting = new DisposableStack();
+    const { ring, losses } = this.#rings.process;
+    this.#collection = starting.use(loadCollection({ programs: [exec, fork, exit, moved, cgroup, tasks], maps: [ring, losses] }));
+    this.#processReader = starting.use(
+      new RingReader(
+        [
+          {
+            map: this.#collection.map(ring),
+            losses: this.#collection.perCpu(losses),
+            onRecord: (data, offset, size) => this.#read(data, offset, size),
+          },
+        ],
+        { onLoss: (count) => this.#tellLoss("process", count) },
+      ),
+    );
+    for (const program of [fork, exec, exit, moved, cgroup]) starting.use(attachRawTracepoint(this.#collection.program(program)));
+    // Whoever is forked from now on is told of, so that nobody is missed between the two.
+    this.table.seed(readProcesses(this.#collection.program(tasks), this.#clock.bootNs));
+    this.#processReader.resume();
+    this.#owned = starting.move();
+  }
+
+  get counts(): SensorCounts {
+    const lossesOf = (name: CallRing): number => {
+      const { losses } = this.#rings[name];
+      const owner = name === "process" ? this.#collection : this.#calls?.collection;
+      return owner === undefined
+        ? this.#told[name]
+        : (owner
+            .perCpu(losses)
+            .get(0)
+            ?.reduce((sum, count) => sum + count, 0) ?? 0);
+    };
+    return {
+      events: this.#events,
+      processes: this.table.size,
+      losses: { process: lossesOf("process"), file: lossesOf("file"), network: lossesOf("network") },
+      refused: this.#refused,
+      isWatchingCalls: this.#calls !== undefined,
+    };
+  }
+
+  /** System calls to tell of from now on, by name; those that it cannot tell of are returned. None: nothing is attached to calls. */
+  watchCalls(names: readonly string[]): readonly string[] {
+    const rows = names.flatMap((name) => CALL_ROWS.get(name) ?? []);
+    const machine = architecture();
+    this.#rowByNumber = new Map(
+      rows.flatMap((row) => {
+        const number = syscallNumber(row.name, machine);
+        return number === undefined ? [] : [[number, row] as const];
+      }),
+    );
+    if (this.#rowByNumber.size === 0) {
+      this.#calls?.[Symbol.dispose]();
+      this.#calls = undefined;
+    } else {
+      this.#calls ??= this.#openCalls();
+      this.#calls.select(this.#rowByNumber);
+    }
+    return names.filter((name) => !CALL_ROWS.has(name) && !SCHEDULER_CALLS.has(name));
+  }
+
+  /** Tells of calls in these cgroups (ids of version 2) alone; of all when absent. */
+  limitCalls(cgroups: readonly bigint[] | undefined): void {
+    this.#calls?.limit(cgroups);
+  }
+
+  /** The file is not started any more, under any name: who executes it is killed before its first instruction. Throws the file system's error. */
+  refuse(path: string): void {
+    this.#collection.keyed(this.#programs.refused).set(refusedKey(path), 1);
+  }
+
+  /** The file may be started again. */
+  allow(path: string): void {
+    this.#collection.keyed(this.#programs.refused).delete(refusedKey(path));
+  }
+
+  /** Reads what is there now, without waiting for the kernel to wake this process. */
+  drain(): void {
+    this.#processReader.drain();
+    this.#calls?.reader.drain();
+  }
+
+  [Symbol.dispose](): void {
+    this.#calls?.[Symbol.dispose]();
+    this.#calls = undefined;
+    this.#owned.dispose();
+  }
+
+  #openCalls(): CallWatch {
+    const { ring, losses } = this.#rings.process;
+    const given = new Map<MapSpec, LoadedMap>([
+      [ring as MapSpec, this.#collection.map(ring)],
+      [losses as MapSpec, this.#collection.map(losses)],
+    ]);
+    const ownPid = this.#options.ownPid ?? process.pid;
+    return new CallWatch(callPrograms(this.#options.btf, architecture(), this.#rings), given, this.#rings, {
+      ownPid,
+      onRecord: (data, offset, size) => {
+        // What processes did before is in a ring of its own.
+        this.#processReader.drain();
+        this.#read(data, offset, size);
+      },
+      onLoss: (name, count) => this.#tellLoss(name, count),
+    });
+  }
+
+  #tellLoss(ring: CallRing, count: number): void {
+    this.#told[ring] += count;
+    this.#options.onLoss?.(ring, count);
+  }
+
+  // ── records ─────────────────────────────────────────────────────────────
+
+  #read(data: DataView, offset: number, sizeBytes: number): void {
+    const kind = data.getUint32(offset, true);
+    if (kind === RECORD_KIND.call) this.#call(data, offset, sizeBytes);
+    else if (kind === RECORD_KIND.exec) this.#exec(data, offset, sizeBytes);
+    else if (kind === RECORD_KIND.fork) this.#fork(data, offset);
+    else if (kind === RECORD_KIND.exit) this.#exit(data, offset);
+    else if (kind === RECORD_KIND.moved) {
+      const { task } = this.#codecs.task.decode(data, offset);
+      this.table.setPlacement(task.pid, { cgroupId: String(task.cgroup) });
+    } else if (kind === RECORD_KIND.cgroup) {
+      const record = this.#codecs.cgroup.decode(data, offset);
+      const tail = new RecordTail(data, offset + CGROUP_RECORD.size, sizeBytes - CGROUP_RECORD.size);
+      this.cgroups.add(String(record.id), textUntilZero(tail.take(Number(record.pathLength))));
+    }
+  }
+
+  #exec(data: DataView, offset: number, sizeBytes: number): void {
+    const record = this.#codecs.exec.decode(data, offset);
+    const { event, fileName, isRefused } = decodeExec(record, data, offset, sizeBytes, this.#clock.bootNs);
+    this.#know(event.parentPid);
+    const caller = this.table.exec(event);
+    if (isRefused) this.#refused += 1;
+    this.#emit({ type: "execve", timeNs: event.timeNs, result: 0, caller, args: { filename: fileName, flags: 0 } });
+  }
+
+  #fork(data: DataView, offset: number): void {
+    const { task, time } = this.#codecs.task.decode(data, offset);
+    this.#know(task.parentPid);
+    const startNs = this.#clock.bootNs + task.start;
+    const caller = this.table.fork({ pid: task.pid, parentPid: task.parentPid, startNs, placement: placementOf(task) });
+    this.#emit({ type: "clone", timeNs: this.#clock.bootNs + time, result: 0, caller, args: { flags: 0, pid: task.pid } });
+  }
+
+  #exit(data: DataView, offset: number): void {
+    const { pid, time, start, exitCode } = this.#codecs.exit.decode(data, offset);
+    const caller = this.table.find(pid);
+    if (caller === undefined || caller.startNs !== this.#clock.bootNs + start) return;
+    const args = { status: exitCode, ret: (exitCode >> 8) & 0xff, sig: exitCode & 0x7f, core: (exitCode >> 7) & 1 };
+    this.#emit({ type: "procexit", timeNs: this.#clock.bootNs + time, result: args.ret, caller, args });
+    this.table.exit(pid);
+  }
+
+  #call(data: DataView, offset: number, sizeBytes: number): void {
+    const record = this.#codecs.call.decode(data, offset);
+    const row = this.#rowByNumber.get(record.number);
+    if (row === undefined) return;
+    const { bootNs } = this.#clock;
+    const { task } = record;
+    const caller = this.#callerOf(task, bootNs + record.time);
+    const { userName, remoteName } = this.#options.lookups;
+    const event = decodeCall(record, data, offset, sizeBytes, {
+      row,
+      caller,
+      eventNumber: this.#events + 1,
+      bootNs,
+      userName: (uid) => userName(uid, task.mountNamespace),
+      remoteName: remoteName ?? (() => null),
+    });
+    this.#emit(event);
+  }
+
+  /** Who called, with what has changed since its program was started. */
+  #callerOf(task: TaskFacts, timeNs: bigint): ProcessView {
+    const startNs = this.#clock.bootNs + task.start;
+    const known = this.table.findAt(task.pid, timeNs);
+    if (known === undefined || known.startNs !== startNs) return this.#adopt(task, timeNs);
+    if (known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective)
+      this.table.setCredentials(task.pid, credentialsOf(task));
+    if (known.sid !== task.sid || known.tty !== task.tty || known.pgid !== task.pgid) this.table.setPlacement(task.pid, placementOf(task));
+    return known;
+  }
+
+  /** A process that nobody told of: its record was lost. It is read from the system, or at least named. */
+  #adopt(task: TaskFacts, timeNs: bigint): ProcessView {
+    const startNs = this.#clock.bootNs + task.start;
+    this.#know(task.pid);
+    const found = this.table.find(task.pid);
+    if (found !== undefined && found.startNs === startNs) return found;
+    return this.table.exec({
+      pid: task.pid,
+      startNs,
+      timeNs,
+      parentPid: task.parentPid,
+      name: nameOf(task),
+      exePath: "",
+      argv: [],
+      cwd: "",
+      credentials: credentialsOf(task),
+      placement: placementOf(task),
+    });
+  }
+
+  #know(pid: number): void {
+    if (pid === 0 || this.table.find(pid) !== undefined) return;
+    this.table.seed(readProcesses(this.#collection.program(this.#programs.tasks), this.#clock.bootNs, pid));
+  }
+
+  #emit(event: Omit<SyscallEvent, "number" | "cpu" | "fd"> & Partial<SyscallEvent>): void {
+    this.#events += 1;
+    const whole: SyscallEvent = { cpu: 0, fd: null, ...event, number: this.#events };
+    this.#options.onEvent?.(whole);
+    const { detector, onDetection } = this.#options;
+    if (detector === undefined) return;
+    for (const detection of detector.judge(whole)) onDetection?.(detection);
+  }
+}
