@@ -157,12 +157,7 @@ function socketOf(record: CallRecord, passed: PassedAddress | undefined, { row, 
     const path = passed?.path ?? "";
     return { kind, number, name: path, rawName: path, socket: null };
   }
-  const kernel = endsOf(facts);
-  const isToPeer = row.name !== "bind";
-  const remoteIp = kernel.remoteIp !== "" ? kernel.remoteIp : isToPeer ? (passed?.ip ?? "") : "";
-  const remotePort = kernel.remoteIp !== "" ? facts.remotePort : isToPeer ? (passed?.port ?? 0) : 0;
-  const localIp = kernel.localIp !== "" ? kernel.localIp : isToPeer ? "" : (passed?.ip ?? "");
-  const localPort = facts.localPort !== 0 ? facts.localPort : isToPeer ? 0 : (passed?.port ?? 0);
+  const { localIp, localPort, remoteIp, remotePort } = endsBetween(facts, passed, row.name !== "bind");
   const socket: SocketView = {
     protocol: facts.type === SOCK_RAW ? (PROTOCOLS[facts.protocol] ?? "raw") : (PROTOCOLS[facts.protocol] ?? "other"),
     localIp,
@@ -177,6 +172,23 @@ function socketOf(record: CallRecord, passed: PassedAddress | undefined, { row, 
   const end = (ip: string, port: number): string => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`);
   const name = remoteIp === "" ? end(localIp, localPort) : `${end(localIp, localPort)}->${end(remoteIp, remotePort)}`;
   return { kind: remoteIp.includes(".") ? "ipv4" : kind, number, name, rawName: name, socket };
+}
+
+type Ends = Pick<SocketView, "localIp" | "localPort" | "remoteIp" | "remotePort">;
+
+/** What the kernel says goes before what the process said; that is the peer, or for `bind` the own address. */
+function endsBetween(facts: SocketFacts, passed: PassedAddress | undefined, isToPeer: boolean): Ends {
+  const kernel = endsOf(facts);
+  const given = passed ?? { ip: "", port: 0 };
+  const none = { ip: "", port: 0 };
+  const remote = kernel.remoteIp === "" ? (isToPeer ? given : none) : { ip: kernel.remoteIp, port: facts.remotePort };
+  const local = isToPeer ? none : given;
+  return {
+    localIp: kernel.localIp === "" ? local.ip : kernel.localIp,
+    localPort: facts.localPort === 0 ? local.port : facts.localPort,
+    remoteIp: remote.ip,
+    remotePort: remote.port,
+  };
 }
 
 /** Unspecified addresses are none. */
