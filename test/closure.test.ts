@@ -58,6 +58,21 @@ const BORDERS: readonly Border[] = [
     ],
   },
   {
+    entry: "src/service/access/index.ts",
+    why: "a service that judges its calls loads the compiler of policies, and nothing that asks somebody else",
+    modules: [
+      "src/service/",
+      "src/policy/access/",
+      "src/policy/label-match.ts",
+      "src/resource/",
+      "src/cel/",
+      "src/spiffe/",
+      "src/grpc/",
+      "src/lib/",
+    ],
+    without: ["src/service/workload-identity.ts", "src/grpc/server.ts"],
+  },
+  {
     entry: "src/spiffe/workload-api/index.ts",
     why: "whoever fetches identities loads what connects, and nothing of Vigil beside it",
     modules: ["src/spiffe/", "src/grpc/", "src/lib/"],

@@ -10,6 +10,8 @@ export type ServiceErrorCode =
   | "SERVICE_PEER_REFUSED"
   | "SERVICE_PEER_PATTERN"
   | "SERVICE_PLAIN_URL"
+  | "SERVICE_POLICIES"
+  | "SERVICE_ROUTE"
   | "SERVICE_CLOSED";
 
 /** Why there is no connection, or none any more. */

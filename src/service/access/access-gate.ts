@@ -1,0 +1,151 @@
+/** The gate of a service: every call is judged here, in the process, and none passes that no policy allows. */
+import { messageOf } from "../../lib/error.ts";
+import { ok, type Result } from "../../lib/result.ts";
+import type { Ground } from "../../policy/access/decide-access.ts";
+import type { Call, CallRequest, Endpoint } from "../../policy/access/endpoint.ts";
+import { EXTERNAL } from "../../policy/access/endpoint.ts";
+import { parseSpiffeId, pathOf } from "../../spiffe/spiffe-id.ts";
+import type { Peer } from "../peer.ts";
+import type { AccessPolicies } from "./access-policies.ts";
+import { type Refusal, refusal, refuseCall } from "./refusal.ts";
+import { type RawRequest, requestFacts } from "./request-facts.ts";
+import { RouteTable } from "./route-table.ts";
+
+export interface AccessGateOptions {
+  /** SPIFFE ID of this service: the `to` of its policies. */
+  readonly self: string;
+  readonly policies: AccessPolicies;
+  /** Patterns as `GET /users/{id}`, see `RouteTable`: what fits none is refused. Not needed with Fastify, which knows its own. */
+  readonly routes?: readonly string[];
+  /** Names that may repeat in a query, such as `id` or `filter[]`; `request.query` has their values joined by `,`. */
+  readonly listQuery?: readonly string[];
+  /** `audit` lets through what the policies refuse, and says so; never what is malformed. Default `enforce`. */
+  readonly mode?: "enforce" | "audit";
+  /** Every decision, for the log. Must not throw: a call whose decision cannot be told is refused. */
+  readonly onDecision?: (decision: AccessDecision) => void;
+  /** Milliseconds since the epoch. */
+  readonly clock?: () => number;
+}
+
+/** A call as it arrives. */
+export interface InboundCall {
+  readonly raw: RawRequest;
+  /** Undefined: a connection without a verified peer. */
+  readonly peer: Peer | undefined;
+  /** 4 or 16 octets, IPv4 unwrapped; none for unix sockets. */
+  readonly sourceAddress: Uint8Array;
+  readonly destinationAddress: Uint8Array;
+  readonly port: number;
+}
+
+/** What was decided, and by what: for logs, never for callers. It has no headers, since some are secrets. */
+export interface AccessDecision {
+  /** `audited`: let through, though the policies refuse it. */
+  readonly verdict: "allow" | "deny" | "audited";
+  /** Undefined when it was allowed. */
+  readonly refusal: Refusal | undefined;
+  /** As people name it: `AccessPolicy shop/orders`; empty when none spoke. */
+  readonly policy: string;
+  /** Which of its rules; empty where it has one. */
+  readonly rule: string;
+  /** `file:line:column` of it. */
+  readonly source: string;
+  /** The policy in audit mode that would have refused it; empty when there is none. */
+  readonly auditedBy: string;
+  /** SPIFFE ID of the caller; empty without. */
+  readonly caller: string;
+  readonly method: string;
+  /** Decoded; as it was written when it could not be read. */
+  readonly path: string;
+}
+
+/** What a service answers to a refused call. */
+export type Judgement = Result<CallRequest, Refusal["status"]>;
+
+const NO_GROUND: Pick<AccessDecision, "policy" | "rule" | "source"> = { policy: "", rule: "", source: "" };
+const MAX_SHOWN_CHARACTERS = 256;
+
+interface Verdict {
+  readonly request: CallRequest;
+  readonly ground: Ground;
+  readonly audited: Ground | undefined;
+  readonly refusal: Refusal | undefined;
+}
+
+export class AccessGate {
+  readonly routes: RouteTable | undefined;
+  readonly #self: string;
+  readonly #policies: AccessPolicies;
+  readonly #listQuery: ReadonlySet<string>;
+  readonly #isAudit: boolean;
+  readonly #onDecision: (decision: AccessDecision) => void;
+  readonly #clock: () => number;
+
+  constructor({ self, policies, routes, listQuery = [], mode = "enforce", onDecision = () => {}, clock = Date.now }: AccessGateOptions) {
+    const id = parseSpiffeId(self);
+    if (!id.ok || pathOf(id.value) === "") throw new TypeError("expected the SPIFFE ID of this workload in `self`");
+    this.routes = routes && new RouteTable(routes);
+    this.#self = self;
+    this.#policies = policies;
+    this.#listQuery = new Set(listQuery);
+    this.#isAudit = mode === "audit";
+    this.#onDecision = onDecision;
+    this.#clock = clock;
+  }
+
+  /** Judges a call by the policies of this moment, and reports the decision. Never rejects: what fails is refused. UNTRUSTED: the call. */
+  async judge(inbound: InboundCall): Promise<Judgement> {
+    const { raw, peer } = inbound;
+    let verdict: Result<Verdict, Refusal>;
+    try {
+      verdict = this.#decide(inbound);
+    } catch (thrown) {
+      verdict = refuseCall("failure", messageOf(thrown));
+    }
+    const refused = verdict.ok ? verdict.value.refusal : verdict.error;
+    // Only what the policies refuse is let through for trial.
+    const isAudited = this.#isAudit && refused?.kind === "policy";
+    const { origin } = verdict.ok ? verdict.value.ground : {};
+    const { method, path } = verdict.ok ? verdict.value.request : { method: raw.method, path: raw.target };
+    try {
+      this.#onDecision({
+        verdict: refused === undefined ? "allow" : isAudited ? "audited" : "deny",
+        refusal: refused,
+        ...(origin === undefined ? NO_GROUND : { policy: origin.policy, rule: origin.rule, source: origin.source }),
+        auditedBy: (verdict.ok && verdict.value.audited?.origin?.policy) || "",
+        caller: peer?.id ?? "",
+        method: method.slice(0, MAX_SHOWN_CHARACTERS),
+        path: path.slice(0, MAX_SHOWN_CHARACTERS),
+      });
+    } catch {
+      // Nobody would know of the call.
+      return { ok: false, error: 403 };
+    }
+    return verdict.ok && (refused === undefined || isAudited) ? ok(verdict.value.request) : { ok: false, error: refused?.status ?? 403 };
+  }
+
+  #decide({ raw, peer, sourceAddress, destinationAddress, port }: InboundCall): Result<Verdict, Refusal> {
+    const facts = requestFacts(raw, { routes: this.routes, listQuery: this.#listQuery });
+    if (!facts.ok) return facts;
+    const { current } = this.#policies;
+    const source: Endpoint = peer === undefined ? EXTERNAL : current.endpointOf(peer.id);
+    const call: Call = {
+      source,
+      destination: current.endpointOf(this.#self),
+      sourceAddress,
+      destinationAddress,
+      destinationNames: [],
+      protocol: "tcp",
+      port,
+      request: facts.value,
+      claims: {},
+      tenant: "",
+      permissions: [],
+    };
+    const { verdict, ground, audited } = current.access.decide(call, this.#clock());
+    // A workload that no policy speaks of is open elsewhere, so that policies can be introduced; not here.
+    const isAllowed = verdict === "allow" && ground.tier !== "default";
+    const detail = verdict === "allow" ? "no policy allows it" : `denied by the ${ground.tier} tier`;
+    return ok({ request: facts.value, ground, audited, refusal: isAllowed ? undefined : refusal("policy", detail) });
+  }
+}

@@ -1,0 +1,18 @@
+/** The published entry `@vigil-dev/vigil/node/access`: access policies in the process of a service, at every one of its doors. */
+export {
+  type AccessDecision,
+  AccessGate,
+  type AccessGateOptions,
+  type InboundCall,
+  type Judgement,
+} from "./access-gate.ts";
+export {
+  AccessPolicies,
+  type AccessPoliciesOptions,
+  type OpenPoliciesOptions,
+  openAccessPolicies,
+  parseAccessPolicies,
+} from "./access-policies.ts";
+export { type ExpressMiddleware, type ExpressRequest, expressAccess, fastifyAccess, guardListener, protectServer } from "./http-access.ts";
+export type { Refusal, RefusalKind } from "./refusal.ts";
+export type { RawRequest } from "./request-facts.ts";
