@@ -54,7 +54,7 @@ export interface PacketParts {
   readonly ownLow: Variable;
   readonly peerHigh: Variable;
   readonly peerLow: Variable;
-  /** ICMP: the identifier, of both ends 0 otherwise. */
+  /** ICMP has no ports: both are its identifier. */
   readonly ownPort: Variable;
   readonly peerPort: Variable;
   /** `PROTOCOL_NUMBER`, or 0 for what has no ports to decide by, as a fragment that is not the first. */
@@ -118,6 +118,7 @@ export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, m
       parts.protocol.ge(PROTOCOL_NUMBER.icmp),
       () => {
         code.assign(parts.ownPort, transport.get("third"));
+        code.assign(parts.peerPort, transport.get("third"));
         code.assign(parts.port, transport.get("first").shr(8));
       },
       () => {

@@ -1,6 +1,6 @@
 /** Workloads of the tests: cgroups below one of the test's own, with a process in each that opens sockets as it is told. */
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cgroup2Path } from "../../src/linux/mounts.ts";
 import type { Endpoint } from "../../src/policy/access/endpoint.ts";
@@ -13,6 +13,11 @@ export class TestCgroup implements Disposable {
     if (parent === undefined) throw new Error("no cgroup v2 is mounted");
     this.path = join(parent, name);
     mkdirSync(this.path);
+  }
+
+  /** By which the kernel knows it. */
+  get id(): bigint {
+    return statSync(this.path, { bigint: true }).ino;
   }
 
   [Symbol.dispose](): void {
