@@ -8,7 +8,7 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
-import { identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
+import { identityAgentCommand, identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
 import { identityProxyCommand } from "./commands/identity-proxy.ts";
 import { identityListCommand, identityMintCommand, identityRevokeCommand, identityRotateCommand } from "./commands/identity-registry.ts";
 import { identityWatchCommand } from "./commands/identity-watch.ts";
@@ -73,6 +73,7 @@ export const CATALOGUE: readonly Command[] = [
   identityRevokeCommand,
   identityWatchCommand,
   identityProxyCommand,
+  identityAgentCommand,
   profileRecordCommand,
   profileShowCommand,
   profileVerifyCommand,

@@ -108,6 +108,30 @@ export const SETTINGS = {
     completes: "file",
     summary: "authorities of https_web bundle endpoints, PEM; the public ones unless given",
   },
+  "identity.authority": {
+    kind: "text",
+    value: "HOST:PORT",
+    summary: "the authority on another machine that the agent follows (the one of this Vigil unless given)",
+  },
+  "identity.authorityBundle": {
+    kind: "text",
+    value: "FILE",
+    completes: "file",
+    summary: "what that authority is verified with at first: what `vigil trust show --bundle` prints there",
+  },
+  "identity.joinToken": {
+    kind: "text",
+    value: "FILE",
+    completes: "file",
+    summary: "file with the one-time token of `vigil trust token`, with which the agent shows which node this is",
+  },
+  "identity.nodeCertificate": {
+    kind: "text",
+    value: "FILE",
+    completes: "file",
+    summary: "instead of a token: a certificate that the authority accepts for nodes, or an SVID, PEM",
+  },
+  "identity.nodeKey": { kind: "text", value: "FILE", completes: "file", summary: "its private key, PEM" },
   "identity.socket": {
     kind: "text",
     value: "PATH",

@@ -2,7 +2,6 @@
 import { Agent } from "../../identity/agent/agent.ts";
 import type { AgentEvent } from "../../identity/agent/agent-event.ts";
 import { AgentMetrics } from "../../identity/agent/agent-metrics.ts";
-import { localAuthority } from "../../identity/agent/authority-client.ts";
 import { createWorkloadServer, listenForWorkloads } from "../../identity/agent/workload-server.ts";
 import { Accounts } from "../../identity/attestation/accounts.ts";
 import type { WorkloadAttestor } from "../../identity/attestation/attestor.ts";
@@ -14,11 +13,12 @@ import { messageOf } from "../../lib/error.ts";
 import { nativeProblem } from "../../linux/native.ts";
 import { isInInitialCgroupNamespace } from "../../linux/peer-credentials.ts";
 import { EventForwarder } from "../event-forwarder.ts";
-import { agentSocket, authoritySocket } from "../identity-sockets.ts";
+import { agentSocket } from "../identity-sockets.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
 import { readVersion } from "../version.ts";
+import { authorityOf } from "./authority-of.ts";
 import { describeEvent } from "./describe-event.ts";
 import type { AgentSettings } from "./settings.ts";
 import { serveTelemetry } from "./telemetry.ts";
@@ -32,7 +32,7 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   const metrics = new AgentMetrics();
   const forwarder = new EventForwarder({ stateDirectory, producer: "agent", log });
   const agent = new Agent({
-    client: localAuthority(authoritySocket(stateDirectory)),
+    client: await authorityOf(stateDirectory, configuration, log),
     onEvent: (event) => {
       metrics.told(event);
       tell(event, log, forwarder);

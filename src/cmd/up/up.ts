@@ -80,21 +80,16 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
     user: currentUser(),
     webhookNames: webhookNames(values),
   });
+  const own: ProcessSpec = {
+    name: "authority",
+    entry: entryOf("authority"),
+    settings: authority,
+    readyWithinMs: READY_WITHIN_MS,
+    drainWithinMs: AUTHORITY_DRAIN_MS,
+  };
   return [
-    {
-      name: "authority",
-      entry: entryOf("authority"),
-      settings: authority,
-      readyWithinMs: READY_WITHIN_MS,
-      drainWithinMs: AUTHORITY_DRAIN_MS,
-    },
-    {
-      name: "agent",
-      entry: entryOf("agent"),
-      settings: encodeAgentSettings({ stateDirectory: path, configuration: values }),
-      readyWithinMs: READY_WITHIN_MS,
-      drainWithinMs: AGENT_DRAIN_MS,
-    },
+    ...(values["identity.authority"] === undefined ? [own] : []),
+    agentProcess(values, path),
     {
       name: "control",
       entry: entryOf("control"),
@@ -104,6 +99,15 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
     },
   ];
 }
+
+/** As `vigil identity agent` runs it, too. */
+export const agentProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
+  name: "agent",
+  entry: entryOf("agent"),
+  settings: encodeAgentSettings({ stateDirectory, configuration }),
+  readyWithinMs: READY_WITHIN_MS,
+  drainWithinMs: AGENT_DRAIN_MS,
+});
 
 /** The same file is .ts in a checkout and .js in the package. */
 const entryOf = (process: string): URL => new URL(`../${process}${extname(import.meta.url)}`, import.meta.url);
@@ -120,17 +124,17 @@ function webhookNames(settings: Settings): { readonly dnsNames: readonly string[
   return { dnsNames: valuesOf("dns"), ipAddresses: valuesOf("ip") };
 }
 
-const merge = (reports: readonly ReadyReport[]): ReadyReport => ({
+export const merge = (reports: readonly ReadyReport[]): ReadyReport => ({
   on: reports.flatMap(({ on }) => on),
   off: reports.flatMap(({ off }) => off),
   facts: Object.assign({}, ...reports.map(({ facts }) => facts)),
 });
 
-const aborted = (signal: AbortSignal): Promise<void> =>
+export const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 
 /** Says what people should know: a process was lost, and it works again. */
-function narrator(log: Log): (news: ProcessNews) => void {
+export function narrator(log: Log): (news: ProcessNews) => void {
   const lost = new Set<string>();
   return (news) => {
     if (news.kind === "lost") {

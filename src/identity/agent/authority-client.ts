@@ -24,19 +24,22 @@ export interface AuthorityClient {
   close(): Promise<void>;
 }
 
-const SIGN_TIMEOUT_MS = 10_000;
-/** The full state of 100,000 entries. */
-const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
+/** Of any call. */
+export const AUTHORITY_CALL: { readonly timeoutMs: number; readonly maxMessageBytes: number } = {
+  timeoutMs: 10_000,
+  /** The full state of 100,000 entries. */
+  maxMessageBytes: 128 * 1024 * 1024,
+};
 
 /** The authority on the same machine, behind its unix socket. */
 export function localAuthority(path: string): AuthorityClient {
-  const channel = new GrpcChannel({ address: { kind: "unix", path }, maxMessageBytes: MAX_MESSAGE_BYTES });
+  const channel = new GrpcChannel({ address: { kind: "unix", path }, maxMessageBytes: AUTHORITY_CALL.maxMessageBytes });
   return {
     address: `unix:${path}`,
     sync: (signal) => channel.serverStreaming(Authority.method.sync, {}, { signal }),
-    signX509Svids: (request) => channel.unary(Authority.method.signX509Svids, request, { timeoutMs: SIGN_TIMEOUT_MS }),
-    signJwtSvid: (request, timeoutMs = SIGN_TIMEOUT_MS) => channel.unary(Authority.method.signJwtSvid, request, { timeoutMs }),
-    signWitSvid: (request) => channel.unary(Authority.method.signWitSvid, request, { timeoutMs: SIGN_TIMEOUT_MS }),
+    signX509Svids: (request) => channel.unary(Authority.method.signX509Svids, request, AUTHORITY_CALL),
+    signJwtSvid: (request, timeoutMs = AUTHORITY_CALL.timeoutMs) => channel.unary(Authority.method.signJwtSvid, request, { timeoutMs }),
+    signWitSvid: (request) => channel.unary(Authority.method.signWitSvid, request, AUTHORITY_CALL),
     close: () => channel.close({ cut: true }),
   };
 }

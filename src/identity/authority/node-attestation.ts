@@ -8,6 +8,7 @@ import { validatePath } from "../../spiffe/path-validation.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { parseEach, publicKeyOfCertificate, type X509Certificate } from "../../spiffe/x509-certificate.ts";
 import { verifyX509Svid } from "../../spiffe/x509-svid.ts";
+import { encodeNodeChallenge } from "../node-challenge.ts";
 import type { Authority } from "./authority.ts";
 
 /** Why a node gets no agent identity. Each is a row in ERRORS.md. */
@@ -31,7 +32,6 @@ export type Attested =
   | { readonly kind: "refused"; readonly error: VigilError<NodeAttestationErrorCode> };
 
 const MAX_CHAIN = 8;
-const CONTEXT = "vigil node attestation v1\0";
 
 const refused = (
   code: NodeAttestationErrorCode,
@@ -65,8 +65,7 @@ export async function attestNode(
   if (!identified.ok) return { kind: "refused", error: identified.error };
   const key = publicKeyOfCertificate(leaf);
   if (key === undefined) return refused("NODE_CERTIFICATE", "the key of the certificate is of an unknown kind");
-  // The new key is in what is signed: nobody can have another key certified by a signature that passes by.
-  const toBeSigned = Buffer.concat([Buffer.from(CONTEXT), random(32), hash("sha256", publicKeyInfo, "buffer")]);
+  const toBeSigned = encodeNodeChallenge(random, publicKeyInfo);
   const answer: Challenge["answer"] = (signature) =>
     isSigned(toBeSigned, signature, key)
       ? ok(identified.value)
