@@ -14,7 +14,7 @@ export const identityProxyCommand: Command = defineCommand({
     allow: {
       kind: "list",
       value: "PATTERN",
-      summary: "SPIFFE IDs of peers, `*` for one segment, `/**` at the end for all below; nobody else (at least one)",
+      summary: "the SPIFFE IDs of peers, `*` for one segment, `/**` at the end for all below; nobody else (at least one)",
     },
     http: { kind: "boolean", summary: "forward requests of HTTP/1.1 and HTTP/2 and say who asks, instead of bytes" },
     connect: { kind: "boolean", summary: "accept plain connections of this machine and connect with mutual TLS" },

@@ -79,7 +79,7 @@ export const trustFederateCommand: Command = defineCommand({
   operands: [{ name: "NAME", summary: "of the other trust domain", arity: "one" }],
   flags: {
     url: { kind: "text", value: "URL", summary: "of its bundle endpoint" },
-    "server-id": { kind: "text", value: "ID", summary: "SPIFFE ID of the endpoint" },
+    "server-id": { kind: "text", value: "ID", summary: "the SPIFFE ID of the endpoint" },
     bundle: { kind: "text", value: "FILE", completes: "file", summary: "its bundle, as `vigil trust show --bundle` prints it" },
     remove: { kind: "boolean", summary: "trust it no longer" },
     ...COMMON,
