@@ -156,10 +156,17 @@ const clusterPolicy: fc.Arbitrary<JsonObject> = fc
   })
   .map((spec) => ({ apiVersion: "policy.networking.k8s.io/v1alpha2", kind: "ClusterNetworkPolicy", metadata: {}, spec }));
 
-/** Up to six policies as one JSON document for each; names are unique. */
-export const policies: fc.Arbitrary<readonly JsonObject[]> = fc
-  .array(fc.oneof({ weight: 3, arbitrary: accessPolicy }, networkPolicy, clusterPolicy), { minLength: 1, maxLength: 6 })
-  .map((list) => list.map((policy, index) => ({ ...policy, metadata: { ...(policy["metadata"] as JsonObject), ...metadata(index) } })));
+/** Up to six policies of a kind as one JSON document for each; names are unique. */
+const upToSix = (policy: fc.Arbitrary<JsonObject>): fc.Arbitrary<readonly JsonObject[]> =>
+  fc
+    .array(policy, { minLength: 1, maxLength: 6 })
+    .map((list) => list.map((each, index) => ({ ...each, metadata: { ...(each["metadata"] as JsonObject), ...metadata(index) } })));
+
+export const policies: fc.Arbitrary<readonly JsonObject[]> = upToSix(
+  fc.oneof({ weight: 3, arbitrary: accessPolicy }, networkPolicy, clusterPolicy),
+);
+/** Those of administrators alone, whose priorities often meet. */
+export const clusterPolicies: fc.Arbitrary<readonly JsonObject[]> = upToSix(clusterPolicy);
 
 const request: fc.Arbitrary<Call["request"]> = fc.option(
   fc.record({
