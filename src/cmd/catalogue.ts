@@ -15,6 +15,7 @@ import { identityWatchCommand } from "./commands/identity-watch.ts";
 import { kernelCleanCommand, kernelProbeCommand, kernelShowCommand } from "./commands/kernel.ts";
 import {
   policyBenchCommand,
+  policyConflictsCommand,
   policyExplainCommand,
   policyLintCommand,
   policyListCommand,
@@ -52,6 +53,7 @@ export const CATALOGUE: readonly Command[] = [
   policyListCommand,
   policyExplainCommand,
   policyLintCommand,
+  policyConflictsCommand,
   policyTestCommand,
   policyBenchCommand,
   policyReloadCommand,

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { type CheckedObject, type Report, type Violation, violationsOf } from "./report.ts";
 
-const SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+export const SARIF_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const LEVELS: { readonly [outcome in Violation["outcome"]]: string } = { deny: "error", error: "error", warn: "warning", audit: "note" };
 
 export function sarifReport(report: Report, version: string): unknown {
@@ -18,7 +18,7 @@ export function sarifReport(report: Report, version: string): unknown {
     results: found.map(({ object, violation }) => resultOf(object, violation, ruleIndex.get(ruleId(violation)))),
     columnKind: "utf16CodeUnits",
   };
-  return { $schema: SCHEMA, version: "2.1.0", runs: [run] };
+  return { $schema: SARIF_SCHEMA, version: "2.1.0", runs: [run] };
 }
 
 const ruleId = ({ policy, policyNamespace }: Violation): string => (policyNamespace === "" ? policy : `${policyNamespace}/${policy}`);
@@ -42,7 +42,7 @@ const resultOf = ({ document, name }: CheckedObject, violation: Violation, ruleI
   ],
 });
 
-const notificationOf = ({ code, severity, message, file, line, column }: Diagnostic): unknown => ({
+export const notificationOf = ({ code, severity, message, file, line, column }: Diagnostic): unknown => ({
   level: severity,
   descriptor: { id: code },
   message: { text: message },
@@ -50,4 +50,5 @@ const notificationOf = ({ code, severity, message, file, line, column }: Diagnos
 });
 
 /** Relative paths stay relative: they are then found from the root of the repository. */
-const uriOf = (file: string): string => (isAbsolute(file) ? pathToFileURL(file).href : file.split(sep).map(encodeURIComponent).join("/"));
+export const uriOf = (file: string): string =>
+  isAbsolute(file) ? pathToFileURL(file).href : file.split(sep).map(encodeURIComponent).join("/");

@@ -72,6 +72,38 @@ export const policyExplainCommand: Command = defineCommand({
   },
 });
 
+export const policyConflictsCommand: Command = defineCommand({
+  path: "policy conflicts",
+  summary: "find access policies that contradict, shadow or repeat others, or are about nobody",
+  description: `Compares the rules of AccessPolicies, NetworkPolicies and ClusterNetworkPolicies by what is written in them, so that the answer also holds
+for workloads that do not exist yet. Every example of a call was really decided by the policies. Conditions that cannot be compared are counted as unknown.`,
+  operands: [{ name: "PATH", summary: "files or directories of policies", arity: "one or more", completes: "file" }],
+  flags: {
+    inventory: {
+      kind: "list",
+      value: "PATH",
+      completes: "file",
+      summary: "Pods, workloads with Pod templates and Namespaces that there are, so that rules about nobody are found",
+    },
+    format: {
+      kind: "choice",
+      short: "o",
+      choices: ["text", "json", "sarif"],
+      default: "text",
+      summary: "output for people, programs or code hosts",
+    },
+  },
+  examples: [
+    { line: "vigil policy conflicts examples/conflicts", says: "a directory" },
+    { line: "vigil policy conflicts -o sarif examples/conflicts > conflicts.sarif", says: "for a code host" },
+  ],
+  exitCodes: { 0: "no contradiction", 1: "a contradiction", 2: "something could not be read, or there is no access policy" },
+  async run({ operands: paths, flags: { inventory, format }, terminal }) {
+    const { showConflicts } = await import("../policy/conflicts.ts");
+    return showConflicts({ paths, inventory, format }, terminal);
+  },
+});
+
 export const policyBenchCommand: Command = defineCommand({
   path: "policy bench",
   summary: "measure what policies cost on your own objects",

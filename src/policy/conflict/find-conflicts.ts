@@ -43,12 +43,18 @@ export function findConflicts(set: AccessSet, { nowMs, inventory, maxPairs = MAX
   const [ingress, egress] = [ofDirection("ingress"), ofDirection("egress")];
   for (const rules of [ingress, egress]) searchDirection(rules, search);
   return {
-    findings: search.findings,
+    findings: search.findings.sort(inOrder),
     rules: ingress.length + egress.length,
     unknown: search.unknown,
     isComplete: search.pairsLeft >= 0,
   };
 }
+
+const GRAVITY: { readonly [S in Finding["severity"]]: number } = { error: 0, warning: 1, note: 2 };
+const PLACES = new Intl.Collator("en", { numeric: true });
+
+const inOrder = (a: Finding, b: Finding): number =>
+  GRAVITY[a.severity] - GRAVITY[b.severity] || PLACES.compare(a.rule.source, b.rule.source);
 
 function searchDirection(rules: readonly AccessRule[], search: Search): void {
   const all = rules.map(liveRule);

@@ -34,7 +34,7 @@ export interface Witness {
 }
 
 export interface Conflicts {
-  /** By place in the files. */
+  /** The gravest first, then by place in the files. */
   readonly findings: readonly Finding[];
   readonly rules: number;
   /** Pairs of rules that meet in who and where, and whose conditions cannot be compared. */

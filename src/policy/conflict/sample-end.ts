@@ -41,7 +41,9 @@ const OF_KIND = <K extends PeerMatch["kind"]>(matches: readonly PeerMatch[], kin
 /** Such an end; undefined when none can exist. */
 export function sampleEnd(matches: readonly PeerMatch[], { side, isSubject }: Place): End | undefined {
   const kinds = matches.reduce((left, match) => left.filter((kind) => kindsOf(match).includes(kind)), ALL_KINDS);
-  const kind = isSubject ? kinds.find((each) => each === "workload") : kinds[0];
+  // Who is named by addresses or DNS names is most often outside.
+  const isOutside = matches.some(({ kind }) => kind === "network" || kind === "dns") && kinds.includes("external");
+  const kind = isSubject ? kinds.find((each) => each === "workload") : isOutside ? "external" : kinds[0];
   if (kind === undefined) return undefined;
   const workload = workloadFacts(matches);
   const identity = identityIn(matches);

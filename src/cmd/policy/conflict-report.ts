@@ -1,0 +1,116 @@
+/** Conflicts for people, for programs, and as SARIF 2.1.0 for code hosts. */
+import type { Diagnostic } from "../../lib/diagnostic.ts";
+import { formatIpAddress } from "../../lib/ip-network.ts";
+import type { PolicyOrigin } from "../../policy/access/access-rule.ts";
+import type { Call, Endpoint } from "../../policy/access/endpoint.ts";
+import type { Conflicts, Finding, FindingKind, Witness } from "../../policy/conflict/finding.ts";
+import { notificationOf, SARIF_SCHEMA, uriOf } from "../check/sarif.ts";
+import type { Style, Terminal } from "../terminal.ts";
+
+const COLOURS: { readonly [S in Finding["severity"]]: Style } = { error: "red", warning: "yellow", note: "cyan" };
+
+const titleOf = ({ policy, rule }: PolicyOrigin): string => (rule === "" ? policy : `${policy} ${rule}`);
+
+export function conflictLines({ findings, rules, unknown, isComplete }: Conflicts, terminal: Terminal): readonly string[] {
+  const dim = (text: string): string => terminal.style("dim", text);
+  const shown = findings.flatMap(({ kind, severity, rule, against, message, witness }) => [
+    `${terminal.style(COLOURS[severity], `${severity}: ${kind}`)}  ${terminal.style("bold", titleOf(rule))}  ${dim(rule.source)}`,
+    `  ${message}`,
+    ...(against === undefined ? [] : [`  ${dim(`the other: ${against.source}`)}`]),
+    ...(witness === undefined ? [] : [`  for example: ${exampleText(witness)}`]),
+    "",
+  ]);
+  const count = (severity: Finding["severity"]): number => findings.filter((finding) => finding.severity === severity).length;
+  const [errors, warnings, notes] = [count("error"), count("warning"), count("note")];
+  const summary = `${counted(rules, "rule")}: ${counted(errors, "error")}, ${counted(warnings, "warning")}, ${counted(notes, "note")}`;
+  const left = unknown === 0 ? "" : `; of ${counted(unknown, "rule")} it is unknown, for their conditions cannot be compared`;
+  return [...shown, `${summary}${left}`, ...(isComplete ? [] : ["too many pairs of rules to compare all: there may be more findings"])];
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+function exampleText({ call, verdict, ground }: Witness): string {
+  const { source, destination, sourceAddress, destinationAddress, destinationNames, protocol, port, request } = call;
+  const ends = `${endText(source, sourceAddress)} → ${destinationNames[0] ?? endText(destination, destinationAddress)}`;
+  const what = request === undefined ? "" : `, ${request.method} ${request.path}`;
+  const by = ground.origin === undefined ? "by default" : `by ${titleOf(ground.origin)}`;
+  return `${ends}, ${protocol} ${port}${what}: ${verdict === "allow" ? "allowed" : "denied"} ${by} (${ground.direction}, ${ground.tier})`;
+}
+
+function endText({ kind, name, namespace, labels, namespaceLabels, spiffeId }: Endpoint, address: Uint8Array): string {
+  if (spiffeId !== "") return spiffeId;
+  const listed = (all: Endpoint["labels"]): string =>
+    Object.entries(all)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(",");
+  const place = namespace === "" && Object.keys(namespaceLabels).length > 0 ? `[${listed(namespaceLabels)}]` : namespace;
+  if (name !== "") return place === "" ? name : `${place}/${name}`;
+  const marks = listed(labels);
+  if (kind === "external") return formatIpAddress(address);
+  return `${kind}${marks === "" ? "" : ` ${marks}`}${place === "" ? "" : ` in ${place}`}`;
+}
+
+export const conflictsAsJson = ({ findings, rules, unknown, isComplete }: Conflicts): unknown => ({
+  rules,
+  unknown,
+  complete: isComplete,
+  findings: findings.map(({ witness, against, ...finding }) => ({
+    ...finding,
+    ...(against !== undefined && { against }),
+    ...(witness !== undefined && {
+      witness: { verdict: witness.verdict, ground: witness.ground, call: callAsJson(witness.call) },
+    }),
+  })),
+});
+
+const callAsJson = ({ sourceAddress, destinationAddress, ...call }: Call): unknown => ({
+  ...call,
+  sourceAddress: formatIpAddress(sourceAddress),
+  destinationAddress: formatIpAddress(destinationAddress),
+});
+
+const RULES: { readonly [K in FindingKind]: string } = {
+  contradiction: "An allow and a deny are about the same calls",
+  shadowed: "A rule never decides, since another is always asked before it",
+  redundant: "Another rule says the same for each call that a rule matches",
+  dead: "A rule matches no call",
+};
+
+export function conflictsAsSarif({ findings }: Conflicts, diagnostics: readonly Diagnostic[], version: string): unknown {
+  const kinds = Object.keys(RULES);
+  const run = {
+    tool: {
+      driver: {
+        name: "Vigil",
+        version,
+        rules: Object.entries(RULES).map(([id, text]) => ({ id: `conflict/${id}`, shortDescription: { text } })),
+      },
+    },
+    invocations: [
+      {
+        executionSuccessful: !diagnostics.some(({ severity }) => severity === "error"),
+        toolExecutionNotifications: diagnostics.map(notificationOf),
+      },
+    ],
+    results: findings.map((finding) => resultOf(finding, kinds.indexOf(finding.kind))),
+    columnKind: "utf16CodeUnits",
+  };
+  return { $schema: SARIF_SCHEMA, version: "2.1.0", runs: [run] };
+}
+
+const resultOf = ({ kind, severity, rule, against, message, witness }: Finding, ruleIndex: number): unknown => ({
+  ruleId: `conflict/${kind}`,
+  ruleIndex,
+  level: severity,
+  message: { text: `${titleOf(rule)}: ${message}${witness === undefined ? "" : `; for example ${exampleText(witness)}`}` },
+  locations: [{ ...locationOf(rule), logicalLocations: [{ fullyQualifiedName: titleOf(rule), kind: "object" }] }],
+  ...(against !== undefined && { relatedLocations: [{ id: 1, ...locationOf(against), message: { text: titleOf(against) } }] }),
+});
+
+/** `file:line:column`, of which the file may have colons. */
+function locationOf({ source }: PolicyOrigin): { readonly physicalLocation: unknown } {
+  const [, file = source, line = "1", column = "1"] = /^(.*):(\d+):(\d+)$/s.exec(source) ?? [];
+  return {
+    physicalLocation: { artifactLocation: { uri: uriOf(file) }, region: { startLine: Number(line), startColumn: Number(column) } },
+  };
+}
