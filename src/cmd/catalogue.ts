@@ -32,7 +32,7 @@ import {
   profileVerifyCommand,
 } from "./commands/profile.ts";
 import { runCommand } from "./commands/run.ts";
-import { runtimeRulesCommand, runtimeTestCommand } from "./commands/runtime.ts";
+import { runtimeRulesCommand, runtimeTestCommand, runtimeTraceCommand, runtimeWatchCommand } from "./commands/runtime.ts";
 import { statusCommand } from "./commands/status.ts";
 import {
   trustActivateCommand,
@@ -82,6 +82,8 @@ export const CATALOGUE: readonly Command[] = [
   profileDiffCommand,
   profileMergeCommand,
   profileExportCommand,
+  runtimeWatchCommand,
+  runtimeTraceCommand,
   runtimeRulesCommand,
   runtimeTestCommand,
   profileGenerateCommand,

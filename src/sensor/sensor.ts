@@ -80,6 +80,9 @@ const countedRing = (name: string, sizeBytes: number): CountedRing => ({
 /** Events that come from the scheduler, under the names of their calls. */
 const SCHEDULER_CALLS: ReadonlySet<string> = new Set(["execve", "execveat", "clone", "clone3", "fork", "vfork", "procexit"]);
 
+const areOthers = (known: ProcessView, task: TaskFacts): boolean =>
+  known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective;
+
 /** `MKDEV` of the kernel from a device number as users see it. */
 function refusedKey(path: string): RefusedFile {
   const { dev, ino } = statSync(path, { bigint: true });
@@ -274,6 +277,12 @@ export class Sensor implements Disposable {
     this.#know(task.parentPid);
     const startNs = this.#clock.bootNs + task.start;
     const caller = this.table.fork({ pid: task.pid, parentPid: task.parentPid, startNs, placement: placementOf(task) });
+    // A child begins with what its parent has become since its own program was started.
+    if (areOthers(caller, task)) {
+      const credentials = credentialsOf(task);
+      this.table.setCredentials(task.parentPid, credentials);
+      this.table.setCredentials(task.pid, credentials);
+    }
     this.#emit({ type: "clone", timeNs: this.#clock.bootNs + time, result: 0, caller, args: { flags: 0, pid: task.pid } });
   }
 
@@ -310,8 +319,7 @@ export class Sensor implements Disposable {
     const startNs = this.#clock.bootNs + task.start;
     const known = this.table.findAt(task.pid, timeNs);
     if (known === undefined || known.startNs !== startNs) return this.#adopt(task, timeNs);
-    if (known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective)
-      this.table.setCredentials(task.pid, credentialsOf(task));
+    if (areOthers(known, task)) this.table.setCredentials(task.pid, credentialsOf(task));
     if (known.sid !== task.sid || known.tty !== task.tty || known.pgid !== task.pgid) this.table.setPlacement(task.pid, placementOf(task));
     return known;
   }

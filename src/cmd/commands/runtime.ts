@@ -31,3 +31,52 @@ export const runtimeTestCommand: Command = defineCommand({
     return testRuntimeRules(operands, { showsAll, format }, terminal);
   },
 });
+
+export const runtimeWatchCommand: Command = defineCommand({
+  path: "runtime watch",
+  summary: "show what processes do on this host, as it happens, and what rules find in it",
+  description:
+    "Needs root. Programs that are started and that end are told at next to no cost; with events of files or the network, every system call of the host " +
+    "costs about 0.1 µs more while this runs. Secrets in arguments are shown as `***`.",
+  operands: [],
+  flags: {
+    event: {
+      kind: "list",
+      short: "e",
+      value: "EVENT",
+      summary: "`process`, `file`, `network`, one as `file.write`, or `none`; programs that start and end when not given",
+    },
+    rules: { kind: "list", short: "r", value: "PATH", completes: "file", summary: "RuntimePolicies and rule files of Falco to judge by" },
+    pid: { kind: "integer", value: "PID", min: 1, max: 4_194_304, summary: "only this process and those below it" },
+    container: { kind: "text", value: "ID", summary: "only in containers whose id begins so" },
+    duration: { kind: "duration", value: "TIME", summary: "end after so long" },
+    format: FORMAT_FLAG,
+  },
+  examples: [
+    { line: "vigil runtime watch --event process.exec --event network", says: "programs and their connections" },
+    { line: "vigil runtime watch --event none --rules packs/runtime", says: "only what the built-in policies find" },
+  ],
+  exitCodes: { 0: "watched to the end", 2: "this kernel or this user cannot" },
+  async run(invocation) {
+    const { flags, terminal } = invocation;
+    const { watchRuntime } = await import("../runtime/watch.ts");
+    const { rules, pid, container, duration: durationMs, format } = flags;
+    const events = flags.event.length === 0 ? ["process.exec", "process.end"] : flags.event;
+    return watchRuntime({ events, rules, pid, container, durationMs, format, signal: invocation.interruption() }, terminal);
+  },
+});
+
+export const runtimeTraceCommand: Command = defineCommand({
+  path: "runtime trace",
+  summary: "say where a running process comes from: its file, package, container, build and ancestry",
+  description:
+    "Reads what the kernel and the file say: the digest, the Debian package, what Go and Node programs say of their build, the container.",
+  operands: [{ name: "PID", summary: "the number of a process", arity: "one" }],
+  flags: { format: FORMAT_FLAG },
+  examples: [{ line: "vigil runtime trace 1", says: "where the first process comes from" }],
+  exitCodes: { 0: "told", 2: "there is no such process, or this user may not look at it" },
+  async run({ operands: [pid = ""], flags, terminal }) {
+    const { traceProcess } = await import("../runtime/trace.ts");
+    return traceProcess(pid, flags.format, terminal);
+  },
+});
