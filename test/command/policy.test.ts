@@ -24,3 +24,14 @@ describe("vigil policy bench", () => {
     expect(policies.map(({ matched }: { matched: number }) => matched)).toEqual(policies.map(() => 1));
   });
 });
+
+test("vigil policy explain tells where each part of an access policy's condition is decided", () => {
+  const { status, stdout } = vigil(["policy", "explain", "shop/payments", "-p", "test/data/access"]);
+  expect(status).toBe(0);
+  expect(stdout).toContain("from     workload orders in shop");
+  expect(stdout.match(/decided by the .*/g)).toEqual([
+    "decided by the kernel",
+    "decided by the proxy: the kernel does not see `request.method`",
+    "decided by the process: the proxy does not see `tenant`",
+  ]);
+});

@@ -63,6 +63,7 @@ export const policyListCommand: Command = defineCommand({
 export const policyExplainCommand: Command = defineCommand({
   path: "policy explain",
   summary: "say what a policy is about, what it asks, and what puts it in force",
+  description: "Of an access or network policy: which layer (kernel, proxy, process) decides each part of its condition, and why.",
   operands: [{ name: "NAME", summary: "of a policy", arity: "one or more" }],
   flags: { policy: POLICY_FLAG },
   examples: [{ line: "vigil policy explain pod-security-baseline", says: "one of the built-in policies" }],

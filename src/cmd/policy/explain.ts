@@ -7,23 +7,25 @@ import { noteDiagnostics, noteError } from "../notes.ts";
 import { readPolicySet } from "../policy-set.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Binding, type DescribedPolicy, describePolicies, nameOf, type Policy } from "./described-policy.ts";
+import { accessLines, accessNames, accessResourcesOf } from "./explain-access-text.ts";
 
 export async function explainPolicies(names: readonly string[], sources: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const set = await readPolicySet(sources);
   noteDiagnostics(terminal, set.diagnostics);
   const policies = describePolicies(set);
+  const access = accessResourcesOf(set.others);
+  noteDiagnostics(terminal, access.diagnostics);
   for (const [index, name] of names.entries()) {
     const found = policies.filter(({ policy }) => policy.metadata.name === name || nameOf(policy) === name);
-    if (found.length === 0) {
-      const meant = closestName(
-        name,
-        policies.map(({ policy }) => nameOf(policy)),
-      );
+    const about = access.resources.filter((resource) => accessNames(resource).includes(name));
+    if (found.length === 0 && about.length === 0) {
+      const meant = closestName(name, [...policies.map(({ policy }) => nameOf(policy)), ...access.resources.flatMap(accessNames)]);
       noteError(terminal, `no policy \`${name}\``, meant === undefined ? "`vigil policy list` shows them" : `did you mean \`${meant}\`?`);
       return EXIT.unable;
     }
     if (index > 0) terminal.print("");
     for (const described of found) terminal.print(explain(described, terminal).join("\n"));
+    for (const resource of about) terminal.print(accessLines(resource, terminal).join("\n"));
   }
   return EXIT.yes;
 }
