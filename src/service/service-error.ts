@@ -12,6 +12,7 @@ export type ServiceErrorCode =
   | "SERVICE_PLAIN_URL"
   | "SERVICE_POLICIES"
   | "SERVICE_ROUTE"
+  | "SERVICE_ISSUER"
   | "SERVICE_CLOSED";
 
 /** Why there is no connection, or none any more. */

@@ -1,5 +1,6 @@
 /** The gate of a service: every call is judged here, in the process, and none passes that no policy allows. */
 import { messageOf } from "../../lib/error.ts";
+import type { JsonObject } from "../../lib/json.ts";
 import { ok, type Result } from "../../lib/result.ts";
 import type { Ground } from "../../policy/access/decide-access.ts";
 import type { Call, CallRequest, Endpoint } from "../../policy/access/endpoint.ts";
@@ -10,6 +11,7 @@ import type { AccessPolicies } from "./access-policies.ts";
 import { type Refusal, refusal, refuseCall } from "./refusal.ts";
 import { type RawRequest, requestFacts } from "./request-facts.ts";
 import { RouteTable } from "./route-table.ts";
+import { type TokenVerifier, type VerifiedToken, verifyBearer } from "./token-verifier.ts";
 
 export interface AccessGateOptions {
   /** SPIFFE ID of this service: the `to` of its policies. */
@@ -19,12 +21,33 @@ export interface AccessGateOptions {
   readonly routes?: readonly string[];
   /** Names that may repeat in a query, such as `id` or `filter[]`; `request.query` has their values joined by `,`. */
   readonly listQuery?: readonly string[];
+  /** Who verifies bearer tokens, for `claims`. Default: nobody, so that there are no claims whatever a request brings. */
+  readonly tokens?: readonly TokenVerifier[];
+  /** Of whom a call speaks, and what that one may do: `tenant` and `permissions` of policies. What it throws refuses. */
+  readonly authorize?: (caller: Caller) => Authorization;
+  /** Refuses calls without a tenant. Default false. */
+  readonly isTenantRequired?: boolean;
   /** `audit` lets through what the policies refuse, and says so; never what is malformed. Default `enforce`. */
   readonly mode?: "enforce" | "audit";
   /** Every decision, for the log. Must not throw: a call whose decision cannot be told is refused. */
   readonly onDecision?: (decision: AccessDecision) => void;
   /** Milliseconds since the epoch. */
   readonly clock?: () => number;
+}
+
+/** Who calls, as far as it is proved. */
+export interface Caller {
+  /** Undefined: a connection without a verified peer. */
+  readonly peer: Peer | undefined;
+  /** Of the verified token; empty without one. */
+  readonly claims: JsonObject;
+}
+
+export interface Authorization {
+  /** Empty: none. */
+  readonly tenant: string;
+  /** As `orders:read`. */
+  readonly permissions: readonly string[];
 }
 
 /** A call as it arrives. */
@@ -77,17 +100,24 @@ export class AccessGate {
   readonly #self: string;
   readonly #policies: AccessPolicies;
   readonly #listQuery: ReadonlySet<string>;
+  readonly #tokens: readonly TokenVerifier[];
+  readonly #authorize: (caller: Caller) => Authorization;
+  readonly #isTenantRequired: boolean;
   readonly #isAudit: boolean;
   readonly #onDecision: (decision: AccessDecision) => void;
   readonly #clock: () => number;
 
-  constructor({ self, policies, routes, listQuery = [], mode = "enforce", onDecision = () => {}, clock = Date.now }: AccessGateOptions) {
+  constructor(options: AccessGateOptions) {
+    const { self, policies, routes, listQuery = [], tokens = [], mode = "enforce", onDecision = () => {}, clock = Date.now } = options;
     const id = parseSpiffeId(self);
     if (!id.ok || pathOf(id.value) === "") throw new TypeError("expected the SPIFFE ID of this workload in `self`");
     this.routes = routes && new RouteTable(routes);
     this.#self = self;
     this.#policies = policies;
     this.#listQuery = new Set(listQuery);
+    this.#tokens = tokens;
+    this.#authorize = options.authorize ?? (() => NOBODY);
+    this.#isTenantRequired = options.isTenantRequired ?? false;
     this.#isAudit = mode === "audit";
     this.#onDecision = onDecision;
     this.#clock = clock;
@@ -98,7 +128,7 @@ export class AccessGate {
     const { raw, peer } = inbound;
     let verdict: Result<Verdict, Refusal>;
     try {
-      verdict = this.#decide(inbound);
+      verdict = await this.#decide(inbound);
     } catch (thrown) {
       verdict = refuseCall("failure", messageOf(thrown));
     }
@@ -124,9 +154,16 @@ export class AccessGate {
     return verdict.ok && (refused === undefined || isAudited) ? ok(verdict.value.request) : { ok: false, error: refused?.status ?? 403 };
   }
 
-  #decide({ raw, peer, sourceAddress, destinationAddress, port }: InboundCall): Result<Verdict, Refusal> {
+  async #decide({ raw, peer, sourceAddress, destinationAddress, port }: InboundCall): Promise<Result<Verdict, Refusal>> {
     const facts = requestFacts(raw, { routes: this.routes, listQuery: this.#listQuery });
     if (!facts.ok) return facts;
+    const request = facts.value;
+    const token = await this.#tokenOf(request);
+    if (!token.ok) return token;
+    const claims = token.value?.claims ?? {};
+    const { tenant, permissions } = this.#authorize({ peer, claims });
+    if (this.#isTenantRequired && tenant === "") return refuseCall("tenant", "the call has no tenant");
+    // INVARIANT: nothing is waited for from here on, so that one set of policies decides.
     const { current } = this.#policies;
     const source: Endpoint = peer === undefined ? EXTERNAL : current.endpointOf(peer.id);
     const call: Call = {
@@ -137,15 +174,25 @@ export class AccessGate {
       destinationNames: [],
       protocol: "tcp",
       port,
-      request: facts.value,
-      claims: {},
-      tenant: "",
-      permissions: [],
+      request,
+      claims,
+      tenant,
+      permissions,
     };
     const { verdict, ground, audited } = current.access.decide(call, this.#clock());
     // A workload that no policy speaks of is open elsewhere, so that policies can be introduced; not here.
-    const isAllowed = verdict === "allow" && ground.tier !== "default";
-    const detail = verdict === "allow" ? "no policy allows it" : `denied by the ${ground.tier} tier`;
-    return ok({ request: facts.value, ground, audited, refusal: isAllowed ? undefined : refusal("policy", detail) });
+    if (verdict === "allow" && ground.tier !== "default") return ok({ request, ground, audited, refusal: undefined });
+    const refused = refusal("policy", verdict === "allow" ? "no policy allows it" : `denied by the ${ground.tier} tier`);
+    // Who may bring a token and brings none is asked for one.
+    const isAnonymous = this.#tokens.length > 0 && token.value === undefined;
+    return ok({ request, ground, audited, refusal: isAnonymous ? { ...refused, status: 401 } : refused });
+  }
+
+  async #tokenOf({ headers }: CallRequest): Promise<Result<VerifiedToken | undefined, Refusal>> {
+    const authorization = headers["authorization"];
+    if (this.#tokens.length === 0 || authorization === undefined) return ok(undefined);
+    return verifyBearer(authorization, this.#tokens, this.#clock());
   }
 }
+
+const NOBODY: Authorization = { tenant: "", permissions: [] };

@@ -3,6 +3,8 @@ export {
   type AccessDecision,
   AccessGate,
   type AccessGateOptions,
+  type Authorization,
+  type Caller,
   type InboundCall,
   type Judgement,
 } from "./access-gate.ts";
@@ -14,5 +16,7 @@ export {
   parseAccessPolicies,
 } from "./access-policies.ts";
 export { type ExpressMiddleware, type ExpressRequest, expressAccess, fastifyAccess, guardListener, protectServer } from "./http-access.ts";
+export { OidcIssuer, type OidcIssuerOptions } from "./oidc-issuer.ts";
 export type { Refusal, RefusalKind } from "./refusal.ts";
 export type { RawRequest } from "./request-facts.ts";
+export { jwtSvidVerifier, type TokenVerifier, type VerifiedToken } from "./token-verifier.ts";
