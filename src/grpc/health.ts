@@ -3,7 +3,7 @@
 import type { CallContext } from "./call-context.ts";
 import { Health, type HealthCheckResponse, HealthCheckResponse_ServingStatus as Serving } from "./generated/grpc/health/v1/health_pb.ts";
 import { GrpcError } from "./grpc-error.ts";
-import { implementService, type ServiceImplementation } from "./service.ts";
+import { implementService, type ServiceImplementation, type ServiceOptions } from "./service.ts";
 
 /** Names in one request that is answered; nobody has longer ones. */
 const MAX_NAME_LENGTH = 256;
@@ -13,14 +13,22 @@ export class HealthStatus {
   readonly #changed = new EventTarget();
 
   /** The service to add to a server. */
-  readonly service: ServiceImplementation = implementService(Health, {
-    check: ({ service }) => {
-      if (!this.#serving.has(service)) throw new GrpcError("NOT_FOUND", "there is no such service");
-      return { status: this.#statusOf(service) };
-    },
-    list: () => ({ statuses: Object.fromEntries([...this.#serving.keys()].map((name) => [name, { status: this.#statusOf(name) }])) }),
-    watch: ({ service }, context) => this.#watch(service, context),
-  });
+  readonly service: ServiceImplementation;
+
+  constructor(options: ServiceOptions = {}) {
+    this.service = implementService(
+      Health,
+      {
+        check: ({ service }) => {
+          if (!this.#serving.has(service)) throw new GrpcError("NOT_FOUND", "there is no such service");
+          return { status: this.#statusOf(service) };
+        },
+        list: () => ({ statuses: Object.fromEntries([...this.#serving.keys()].map((name) => [name, { status: this.#statusOf(name) }])) }),
+        watch: ({ service }, context) => this.#watch(service, context),
+      },
+      options,
+    );
+  }
 
   /** Tells whether a service takes calls; the empty name is the server as a whole. */
   set(service: string, isServing: boolean): void {

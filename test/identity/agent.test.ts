@@ -5,8 +5,9 @@ import { chmodSync, chownSync, mkdirSync, renameSync, statSync, writeFileSync } 
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import type { GrpcChannel } from "../../src/grpc/channel.ts";
+import { Health, type HealthCheckResponse, HealthCheckResponse_ServingStatus } from "../../src/grpc/generated/grpc/health/v1/health_pb.ts";
 import { GrpcError } from "../../src/grpc/grpc-error.ts";
 import { listenForWorkloads } from "../../src/identity/agent/workload-server.ts";
 import { SecretSchema } from "../../src/identity/generated/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts";
@@ -516,4 +517,17 @@ test("GrpcErrors of the authority that pass are retried", async () => {
   await expect.poll(() => authority.calls.x509).toBeGreaterThan(0);
   authority.failure = undefined;
   expect(idsOf(await next(x509(channel())))).toEqual([WEB.spiffeId]);
+});
+
+test("it tells over gRPC whether it has identities to serve", async () => {
+  const fixture = await startAgent({ isAuthorityUp: false });
+  onTestFinished(() => fixture.close());
+  const channel = fixture.channel({});
+  const check = (service: string): Promise<HealthCheckResponse> => channel.unary(Health.method.check, { service });
+  expect((await check("")).status).toBe(HealthCheckResponse_ServingStatus.NOT_SERVING);
+  await fixture.authority.start();
+  for (const service of ["", "SpiffeWorkloadAPI", "vigil.agent.v1.Agent"]) {
+    await expect.poll(async () => (await check(service)).status, { timeout: 10_000 }).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  }
+  await expect(check("nobody")).rejects.toMatchObject({ status: "NOT_FOUND" });
 });

@@ -27,7 +27,7 @@ export async function serveTelemetry(address: string | undefined, agent: Agent, 
       case "/livez":
         return send(200, "text/plain", "ok\n");
       case "/readyz":
-        return isReady(agent) ? send(200, "text/plain", "ok\n") : send(503, "text/plain", "the agent has no identities to serve\n");
+        return agent.isReady ? send(200, "text/plain", "ok\n") : send(503, "text/plain", "the agent has no identities to serve\n");
       default:
         return send(404, "text/plain", "there are /metrics, /livez and /readyz\n");
     }
@@ -43,9 +43,4 @@ export async function serveTelemetry(address: string | undefined, agent: Agent, 
     server.closeAllConnections();
   };
   return { url: `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`, close };
-}
-
-/** It knows the authority's state, and nothing that it holds has expired for want of renewal. */
-function isReady(agent: Agent): boolean {
-  return agent.state.trustDomain !== undefined && agent.x509.expiredCount() === 0;
 }

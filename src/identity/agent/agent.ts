@@ -53,6 +53,7 @@ export class Agent {
   /** How far the authority's clock was ahead when it last signed. */
   authorityClockAheadMs = 0;
   readonly #link: AuthorityLink;
+  readonly #listeners = new Set<() => void>();
   readonly #client: AuthorityClient;
   readonly #softLimit: number;
   readonly #timeLeft: TimeLeft;
@@ -112,6 +113,17 @@ export class Agent {
 
   get authorityAddress(): string {
     return this.#client.address;
+  }
+
+  /** It knows the authority's state, and nothing that it holds has expired for want of renewal. */
+  get isReady(): boolean {
+    return this.state.trustDomain !== undefined && this.x509.expiredCount() === 0;
+  }
+
+  /** Calls `listener` after each change of what the agent holds, until the function that it returns is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Works until the signal aborts. */
@@ -176,6 +188,7 @@ export class Agent {
   #changed(): void {
     this.version++;
     this.watchers.wake();
+    for (const listener of this.#listeners) listener();
   }
 
   #linkChanged({ state, sinceMs, problem }: LinkStatus): void {

@@ -2,6 +2,7 @@
 import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CallContext } from "../../grpc/call-context.ts";
+import { HealthStatus } from "../../grpc/health.ts";
 import { GrpcServer } from "../../grpc/server.ts";
 import type { ServiceImplementation } from "../../grpc/service.ts";
 import type { GrpcStatusName } from "../../grpc/status.ts";
@@ -26,7 +27,7 @@ export interface WorkloadServerOptions {
   /** How long a workload that is not registered yet may wait on its stream; 30 s unless given. */
   readonly patienceMs?: number;
   readonly limits?: Partial<CallerLimitSettings>;
-  /** Further services on the same socket: health, reflection. */
+  /** Further services on the same socket, such as reflection. */
   readonly services?: readonly ServiceImplementation[];
   /** What went wrong without being anybody's fault but ours. */
   readonly onFailure?: (error: unknown) => void;
@@ -48,7 +49,8 @@ export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer
   const { agent, attestors, metrics, version, patienceMs = DEFAULT_PATIENCE_MS, limits = {}, services = [], onFailure } = options;
   const callers = new Callers({ agent, attestors, limits });
   const shared = { agent, callers, messages: new WorkloadMessages(agent), patienceMs };
-  const all = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, version }), ...services];
+  const own = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, version }), ...services];
+  const all = [...own, healthOf(agent, callers, own)];
   const unary = new Set(all.flatMap(({ methods }) => methods.filter(({ kind }) => kind === "unary").map(({ path }) => path)));
   const refusals = new Refusals(agent, callers);
   return new GrpcServer({
@@ -60,6 +62,21 @@ export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer
     },
     ...(onFailure === undefined ? {} : { onFailure }),
   });
+}
+
+/** Whether there are identities to serve, for each service and the agent as a whole. Who asks counts as a caller. */
+function healthOf(agent: Agent, callers: Callers, services: readonly ServiceImplementation[]): ServiceImplementation {
+  const health = new HealthStatus({ check: (context) => void callers.of(context) });
+  const names = ["", ...services.map(({ service }) => service.typeName)];
+  let told: boolean | undefined;
+  const tell = (): void => {
+    if (agent.isReady === told) return;
+    told = agent.isReady;
+    for (const name of names) health.set(name, told);
+  };
+  tell();
+  agent.onChange(tell);
+  return health.service;
 }
 
 /** Tells of refusals, but not of every one of a program that asks in a loop. */
