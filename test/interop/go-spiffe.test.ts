@@ -6,7 +6,8 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHttpsAgent, createHttpsServer, openWorkloadIdentity, peerOf, type ServiceIdentity } from "../../src/service/index.ts";
-import { BUILD_MS, GoSpiffe, peersProblem } from "./peer-program.ts";
+import { GoSpiffe } from "./go-spiffe.ts";
+import { BUILD_MS, peersProblem } from "./peer-program.ts";
 import { type RunningVigil, runVigil, workloadOf } from "./running-vigil.ts";
 
 const NODE = "spiffe://interop.test/node";

@@ -25,7 +25,8 @@ export class RunningSpire {
   readonly bundleUrl: string;
   /** The Workload API of the agent. */
   readonly socket: string = join(this.directory, "agent.sock");
-  readonly #api: string = join(this.directory, "server.sock");
+  /** Where the server is administered. */
+  readonly apiSocket: string = join(this.directory, "server.sock");
   readonly #program: string;
   readonly #port: number;
   readonly #children: ChildProcess[] = [];
@@ -52,7 +53,7 @@ export class RunningSpire {
       `server {
   bind_address = "127.0.0.1"
   bind_port = "${port}"
-  socket_path = "${spire.#api}"
+  socket_path = "${spire.apiSocket}"
   trust_domain = "${trustDomain}"
   data_dir = "${spire.directory}"
   log_level = "WARN"
@@ -102,6 +103,14 @@ plugins {
     await this.#until("the agent", () => spawnSync(program, ["healthcheck", "-socketPath", this.socket]).status === 0);
   }
 
+  get serverPid(): number {
+    return this.#children[0]?.pid ?? 0;
+  }
+
+  get agentPid(): number {
+    return this.#children[1]?.pid ?? 0;
+  }
+
   id(path: string): string {
     return `spiffe://${this.trustDomain}${path}`;
   }
@@ -127,7 +136,7 @@ plugins {
   #try(...words: readonly string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
     const flags = words.findIndex((word) => word.startsWith("-"));
     const at = flags === -1 ? words.length : flags;
-    const all = [...words.slice(0, at), "-socketPath", this.#api, ...words.slice(at)];
+    const all = [...words.slice(0, at), "-socketPath", this.apiSocket, ...words.slice(at)];
     return spawnSync(this.#program, all, { encoding: "utf8" });
   }
 

@@ -18,7 +18,8 @@ import {
 } from "../../src/spiffe/workload-api/index.ts";
 import { verifyX509Svid } from "../../src/spiffe/x509-svid.ts";
 import { expectOk } from "../spiffe/trust-fixture.ts";
-import { BUILD_MS, GoSpiffe, peersProblem } from "./peer-program.ts";
+import { GoSpiffe } from "./go-spiffe.ts";
+import { BUILD_MS, peersProblem } from "./peer-program.ts";
 import { RunningSpire } from "./running-spire.ts";
 import { type RunningVigil, runVigil, workloadOf } from "./running-vigil.ts";
 

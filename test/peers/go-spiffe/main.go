@@ -29,7 +29,7 @@ const usage = `usage: go-spiffe-peer COMMAND
   server CLIENT-ID                an HTTPS server on a port of 127.0.0.1, until the input ends
   follow COUNT                    the serial numbers of COUNT updates, one a line
   bundle DOMAIN URL [ID FILE]     the bundle of a trust domain from its endpoint; with an ID, proved by it and the bundle in FILE
-  measure KIND SECONDS            how often a second: svid, token, verify-svid, verify-token, sign`
+  measure KIND SECONDS [AT-ONCE]  how often a second: svid, token, verify-svid, verify-token, sign`
 
 func main() {
 	commands := map[string]struct {

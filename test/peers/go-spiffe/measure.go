@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,7 +25,7 @@ func listenTLS(config *tls.Config) (net.Listener, error) {
 	return tls.Listen("tcp", "127.0.0.1:0", config)
 }
 
-// measure repeats one operation, one after the other, and says how many there were, in how much time and processor time.
+// measure repeats one operation, as many at once as it is told, and says how many there were, in how much time and processor time.
 func measure(ctx context.Context, arguments []string) error {
 	var seconds float64
 	if _, err := fmt.Sscan(arguments[1], &seconds); err != nil {
@@ -39,12 +40,35 @@ func measure(ctx context.Context, arguments []string) error {
 			return err
 		}
 	}
-	count, start, startCPU := 0, time.Now(), processorTime()
-	for time.Since(start).Seconds() < seconds {
-		if err := operation(); err != nil {
+	atOnce := 1
+	if len(arguments) > 2 {
+		if _, err := fmt.Sscan(arguments[2], &atOnce); err != nil {
 			return err
 		}
-		count++
+	}
+	start, startCPU := time.Now(), processorTime()
+	counts, failures := make(chan int), make(chan error, atOnce)
+	for range atOnce {
+		go func() {
+			done := 0
+			for time.Since(start).Seconds() < seconds {
+				if err := operation(); err != nil {
+					failures <- err
+					break
+				}
+				done++
+			}
+			counts <- done
+		}()
+	}
+	count := 0
+	for range atOnce {
+		count += <-counts
+	}
+	select {
+	case err := <-failures:
+		return err
+	default:
 	}
 	return say(map[string]any{"count": count, "seconds": time.Since(start).Seconds(), "cpuSeconds": processorTime() - startCPU})
 }
@@ -111,11 +135,10 @@ func signing() (func() error, error) {
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, SubjectKeyId: []byte{1, 2, 3, 4},
 	}
 	id := &url.URL{Scheme: "spiffe", Host: "example.org", Path: "/workload"}
-	serial := int64(1)
+	var serial atomic.Int64
 	return func() error {
-		serial++
 		_, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-			SerialNumber: big.NewInt(serial), NotBefore: now, NotAfter: now.Add(time.Hour), URIs: []*url.URL{id}, BasicConstraintsValid: true,
+			SerialNumber: big.NewInt(serial.Add(1)), NotBefore: now, NotAfter: now.Add(time.Hour), URIs: []*url.URL{id}, BasicConstraintsValid: true,
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		}, ca, &key.PublicKey, caKey)
 		return err
