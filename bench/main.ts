@@ -14,6 +14,7 @@ import { manyPolicies } from "./section/many-policies.ts";
 import { profile } from "./section/profile.ts";
 import { review } from "./section/review.ts";
 import { ring } from "./section/ring.ts";
+import { servingIdentities } from "./section/serving-identities.ts";
 import { webhook } from "./section/webhook.ts";
 
 const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
@@ -24,6 +25,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   checking,
   handshakes,
   identity,
+  "serving-identities": servingIdentities,
   ring,
   detection,
   profile,

@@ -94,7 +94,7 @@ plugins {
 plugins {
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "memory" { plugin_data {} }
-  WorkloadAttestor "unix" { plugin_data { discover_workload_path = true } }
+  WorkloadAttestor "unix" { plugin_data { discover_workload_path = true workload_size_limit = -1 } }
 }
 `,
     );
