@@ -1,6 +1,7 @@
 /** The policies about who may call whom: parsed once, here, or refused with file, line and column. */
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { type AccessPolicy, accessPolicySpec } from "./access-policy.ts";
+import { type CiliumNetworkPolicy, parseCiliumNetworkPolicy } from "./cilium-network-policy.ts";
 import {
   adminNetworkPolicySpec,
   baselineAdminNetworkPolicySpec,
@@ -13,7 +14,7 @@ import type { PolicyResourceErrorCode } from "./policy-resource.ts";
 import { type ParseResource, resourceParser } from "./resource-root.ts";
 import { Spot } from "./shape.ts";
 
-export type AccessResource = AccessPolicy | NetworkPolicy | ClusterNetworkPolicy;
+export type AccessResource = AccessPolicy | NetworkPolicy | ClusterNetworkPolicy | CiliumNetworkPolicy;
 
 export type ParsedAccessResource =
   | { readonly kind: "access"; readonly resource: AccessResource }
@@ -28,6 +29,8 @@ const PARSERS: ReadonlyMap<string, ParseResource<AccessResource>> = new Map<stri
   ["policy.networking.k8s.io/v1alpha2/ClusterNetworkPolicy", resourceParser("ClusterNetworkPolicy", clusterNetworkPolicySpec)],
   ["policy.networking.k8s.io/v1alpha1/AdminNetworkPolicy", resourceParser("ClusterNetworkPolicy", adminNetworkPolicySpec)],
   ["policy.networking.k8s.io/v1alpha1/BaselineAdminNetworkPolicy", resourceParser("ClusterNetworkPolicy", baselineAdminNetworkPolicySpec)],
+  ["cilium.io/v2/CiliumNetworkPolicy", parseCiliumNetworkPolicy],
+  ["cilium.io/v2/CiliumClusterwideNetworkPolicy", parseCiliumNetworkPolicy],
 ]);
 
 /** Reads a document as an access or network policy; says so when it is none, or when it is one that cannot be enforced as it is written. */

@@ -9,7 +9,12 @@ import { closestName } from "../lib/suggestion.ts";
 import { type Document, describe, diagnose, type Path } from "./document.ts";
 
 /** Codes of what is wrong inside a document. Each is a row in ERRORS.md. */
-export type ShapeErrorCode = "RESOURCE_UNKNOWN_FIELD" | "RESOURCE_MISSING_FIELD" | "RESOURCE_WRONG_TYPE" | "RESOURCE_INVALID_VALUE";
+export type ShapeErrorCode =
+  | "RESOURCE_UNKNOWN_FIELD"
+  | "RESOURCE_MISSING_FIELD"
+  | "RESOURCE_WRONG_TYPE"
+  | "RESOURCE_INVALID_VALUE"
+  | "RESOURCE_UNSUPPORTED_FIELD";
 
 /** A place in a document that is being read, and where problems go. */
 export class Spot {

@@ -13,6 +13,7 @@ import {
 } from "./access-rule.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { rulesOfAccessPolicy } from "./from-access-policy.ts";
+import { rulesOfCiliumNetworkPolicy } from "./from-cilium-network-policy.ts";
 import { rulesOfClusterNetworkPolicy } from "./from-cluster-network-policy.ts";
 import { rulesOfNetworkPolicy } from "./from-network-policy.ts";
 
@@ -90,6 +91,9 @@ function rulesOf(resource: AccessResource, diagnostics: Diagnostic[]): RulesOfPo
       return rulesOfNetworkPolicy(resource);
     case "ClusterNetworkPolicy":
       return rulesOfClusterNetworkPolicy(resource);
+    case "CiliumNetworkPolicy":
+    case "CiliumClusterwideNetworkPolicy":
+      return rulesOfCiliumNetworkPolicy(resource, diagnostics);
     default:
       return resource satisfies never;
   }

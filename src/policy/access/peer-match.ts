@@ -3,6 +3,7 @@ import { type IpPrefix, prefixContains } from "../../lib/ip-network.ts";
 import type { LabelSelector } from "../../resource/label-selector.ts";
 import { selects } from "../label-match.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { securityLabels } from "./security-labels.ts";
 
 export type NamespaceMatch =
   | { readonly kind: "any" }
@@ -22,6 +23,10 @@ export type PeerMatch =
     }
   | { readonly kind: "node"; readonly labels: LabelSelector }
   | { readonly kind: "host" }
+  /** Every node but this host. */
+  | { readonly kind: "remote-node" }
+  /** Workloads by all that is known of them: see `securityLabels`. */
+  | { readonly kind: "security-labels"; readonly selector: LabelSelector }
   /** What is neither workload, node nor host. */
   | { readonly kind: "world"; readonly family: 4 | 6 | undefined }
   | { readonly kind: "spiffe-id"; readonly pattern: string }
@@ -57,6 +62,10 @@ export function matchesPeer(match: PeerMatch, { endpoint, address, names }: End)
       return (endpoint.kind === "node" || endpoint.kind === "host") && selects(match.labels, endpoint.labels);
     case "host":
       return endpoint.kind === "host";
+    case "remote-node":
+      return endpoint.kind === "node";
+    case "security-labels":
+      return endpoint.kind === "workload" && selects(match.selector, securityLabels(endpoint));
     case "world":
       return endpoint.kind === "external" && (match.family === undefined || address.length === (match.family === 4 ? 4 : 16));
     case "spiffe-id":
@@ -100,9 +109,29 @@ export function matchesSpiffeId(pattern: string, id: string): boolean {
   );
 }
 
-/** Whether a name (lower case) fits a pattern: a leading `*.` is one or more labels. */
+/** Whether a name (lower case) fits a pattern: a leading `*.` is one or more labels, `+` any characters of one label, or none. */
 export function matchesDnsName(pattern: string, name: string): boolean {
+  if (pattern.includes("+")) {
+    const wanted = pattern.split(".");
+    const labels = name.split(".");
+    return wanted.length === labels.length && wanted.every((label, index) => fitsLabel(label, labels[index] ?? ""));
+  }
   if (!pattern.startsWith("*")) return pattern === name;
   const suffix = pattern.slice(1);
   return name.length > suffix.length && name.endsWith(suffix);
+}
+
+/** The parts between the wildcards must follow each other; the first and the last one are held to the ends. */
+function fitsLabel(pattern: string, label: string): boolean {
+  const [first = "", ...rest] = pattern.split("+");
+  const last = rest.pop();
+  if (last === undefined) return pattern === label;
+  if (label.length < first.length + last.length || !label.startsWith(first) || !label.endsWith(last)) return false;
+  let from = first.length;
+  for (const part of rest) {
+    const at = label.indexOf(part, from);
+    if (at === -1) return false;
+    from = at + part.length;
+  }
+  return from <= label.length - last.length;
 }

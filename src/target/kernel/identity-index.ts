@@ -1,6 +1,7 @@
 /** Which identities a list of alternatives means, found by postings instead of by asking each. */
 import type { Endpoint } from "../../policy/access/endpoint.ts";
 import { matchesAny, type PeerMatch } from "../../policy/access/peer-match.ts";
+import { isDerived } from "../../policy/access/security-labels.ts";
 import { unaddressed } from "./network-node.ts";
 
 export class IdentityIndex {
@@ -79,8 +80,15 @@ function requiredKeys(match: PeerMatch): readonly string[] {
     }
     case "trust-domain":
       return [`domain ${match.domain}`];
+    case "security-labels":
+      return [
+        "kind workload",
+        ...Object.entries(match.selector.matchLabels).flatMap(([key, value]) => (isDerived(key) ? [] : [labelKey(key, value)])),
+      ];
     case "host":
       return ["kind host"];
+    case "remote-node":
+      return ["kind node"];
     case "world":
       return ["kind external"];
     default:
