@@ -1,9 +1,10 @@
 /** All that is known of a workload, as one set of labels: the model of Cilium's selectors. */
 import { NAMESPACE_LABEL } from "../../resource/cilium-selector.ts";
+import type { LabelSelector } from "../../resource/label-selector.ts";
 import type { Endpoint } from "./endpoint.ts";
 
-const NAMESPACE_LABEL_PREFIX = "io.cilium.k8s.namespace.labels.";
-const SERVICE_ACCOUNT_KEY = "io.cilium.k8s.policy.serviceaccount";
+export const NAMESPACE_LABEL_PREFIX = "io.cilium.k8s.namespace.labels.";
+export const SERVICE_ACCOUNT_KEY = "io.cilium.k8s.policy.serviceaccount";
 
 const KNOWN = new WeakMap<Endpoint, { readonly [key: string]: string }>();
 
@@ -31,3 +32,34 @@ export const isDerived = (key: string): boolean =>
 /** Whether a selector says itself which namespaces it means, so that it is not held to the policy's own. */
 export const namesNamespace = (keys: readonly string[]): boolean =>
   keys.some((key) => key === NAMESPACE_LABEL || key.startsWith(NAMESPACE_LABEL_PREFIX));
+
+/** A selector over all of that, taken apart into what it asks of each source; all of them must hold. */
+export interface SelectorParts {
+  readonly own: LabelSelector;
+  readonly ofNamespace: LabelSelector;
+  /** About the key `io.kubernetes.pod.namespace` alone. */
+  readonly namespace: LabelSelector;
+  /** About the key of the service account alone. */
+  readonly serviceAccount: LabelSelector;
+}
+
+export function selectorParts({ matchLabels, matchExpressions }: LabelSelector): SelectorParts {
+  const part = (isMeant: (key: string) => boolean, prefix: string = ""): LabelSelector => ({
+    matchLabels: Object.fromEntries(
+      Object.entries(matchLabels).flatMap(([key, value]) => (isMeant(key) ? [[key.slice(prefix.length), value]] : [])),
+    ),
+    matchExpressions: matchExpressions.flatMap((each) => (isMeant(each.key) ? [{ ...each, key: each.key.slice(prefix.length) }] : [])),
+  });
+  return {
+    own: part((key) => !isDerived(key)),
+    ofNamespace: part((key) => key.startsWith(NAMESPACE_LABEL_PREFIX), NAMESPACE_LABEL_PREFIX),
+    namespace: part((key) => key === NAMESPACE_LABEL),
+    serviceAccount: part((key) => key === SERVICE_ACCOUNT_KEY),
+  };
+}
+
+/** The selector that means a namespace by its name; workloads without a namespace have the empty one. */
+export const namespaceNamed = (name: string): LabelSelector =>
+  name === ""
+    ? { matchLabels: {}, matchExpressions: [{ key: NAMESPACE_LABEL, operator: "DoesNotExist", values: [] }] }
+    : { matchLabels: { [NAMESPACE_LABEL]: name }, matchExpressions: [] };

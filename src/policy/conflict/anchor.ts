@@ -1,6 +1,7 @@
 /** Facts by which matches are found again: what every end that a match means has in common. */
 import type { Endpoint } from "../access/endpoint.ts";
 import type { PeerMatch } from "../access/peer-match.ts";
+import { selectorParts } from "../access/security-labels.ts";
 import { fixedLabels, labelSpaceOf } from "./label-space.ts";
 import { domainOfPattern } from "./name-pattern.ts";
 
@@ -16,6 +17,13 @@ export function anchorsOf(match: PeerMatch): readonly string[] {
         ...(match.namespace.kind === "name" ? [`namespace ${match.namespace.name}`] : []),
         ...labelAnchors(fixedLabels(labelSpaceOf(match.labels))),
       ];
+    case "security-labels": {
+      const { own, namespace } = selectorParts(match.selector);
+      return [
+        ...fixedLabels(labelSpaceOf(namespace)).map(([, name]) => `namespace ${name}`),
+        ...labelAnchors(fixedLabels(labelSpaceOf(own))),
+      ];
+    }
     case "spiffe-id":
       return match.pattern.includes("*")
         ? [`domain ${domainOfPattern(match.pattern)}`]

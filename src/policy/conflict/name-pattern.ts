@@ -1,4 +1,5 @@
 /** Patterns of SPIFFE IDs and of DNS names, compared as `matchesSpiffeId` and `matchesDnsName` read them. */
+import { matchesDnsName } from "../access/peer-match.ts";
 
 /** Whether every ID that fits `inner` fits `outer`. */
 export function isSpiffeSubset(inner: string, outer: string): boolean {
@@ -38,6 +39,8 @@ export const domainOfPattern = (pattern: string): string => pattern.split("/")[2
 
 /** Whether every name that fits `inner` fits `outer`. */
 export const isDnsSubset = (inner: string, outer: string): boolean =>
-  inner === outer || (outer.startsWith("*") && inner.endsWith(outer.slice(1)) && inner.length > outer.length - 1);
+  inner === outer ||
+  (outer.includes("+") && !/[*+]/.test(inner) && matchesDnsName(outer, inner)) ||
+  (outer.startsWith("*") && inner.endsWith(outer.slice(1)) && inner.length > outer.length - 1);
 
-export const dnsNameIn = (pattern: string): string => (pattern === "*" ? "x" : pattern.replace(/^\*/, "x"));
+export const dnsNameIn = (pattern: string): string => (pattern === "*" ? "x" : pattern.replace(/^\*/, "x").replaceAll("+", "x"));

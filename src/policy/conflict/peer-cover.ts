@@ -1,5 +1,8 @@
 /** Whether one match of an end means all that another means, for workloads that do not exist yet, too. */
+
+import { EVERYTHING } from "../../resource/label-selector.ts";
 import type { NamespaceMatch, PeerMatch } from "../access/peer-match.ts";
+import { namespaceNamed, selectorParts } from "../access/security-labels.ts";
 import { selectsEverything } from "../label-match.ts";
 import { addressSpaceOf, everyAddress } from "./address-space.ts";
 import { isIntervalSubset } from "./intervals.ts";
@@ -21,12 +24,16 @@ export function coversPeer(outer: PeerMatch, inner: PeerMatch, place: Place): bo
           coversNamespace(outer.namespace, inner.namespace) &&
           isSpaceSubset(labelSpaceOf(inner.labels), labelSpaceOf(outer.labels))
         );
+      if (inner.kind === "security-labels" && coversByParts(outer, inner)) return true;
       return place.isSubject && outer.name === undefined && isAnyNamespace(outer.namespace) && selectsEverything(outer.labels);
     case "node":
       if (inner.kind === "node") return isSpaceSubset(labelSpaceOf(inner.labels), labelSpaceOf(outer.labels));
-      return inner.kind === "host" && selectsEverything(outer.labels);
+      return (inner.kind === "host" || inner.kind === "remote-node") && selectsEverything(outer.labels);
     case "host":
-      return inner.kind === "host";
+    case "remote-node":
+      return inner.kind === outer.kind;
+    case "security-labels":
+      return coversSecurityLabels(outer, inner, place);
     case "world":
       return (
         !kindsOf(inner).some((kind) => kind !== "external") &&
@@ -48,6 +55,33 @@ export function coversPeer(outer: PeerMatch, inner: PeerMatch, place: Place): bo
     default:
       return outer satisfies never;
   }
+}
+
+type Workload = Extract<PeerMatch, { kind: "workload" }>;
+type SecurityLabels = Extract<PeerMatch, { kind: "security-labels" }>;
+
+function coversByParts({ name, namespace, labels }: Workload, { selector }: SecurityLabels): boolean {
+  const parts = selectorParts(selector);
+  const isNamespaceCovered =
+    isAnyNamespace(namespace) ||
+    (namespace.kind === "labels" && isSpaceSubset(labelSpaceOf(parts.ofNamespace), labelSpaceOf(namespace.selector))) ||
+    (namespace.kind === "name" && isSpaceSubset(labelSpaceOf(parts.namespace), labelSpaceOf(namespaceNamed(namespace.name))));
+  return name === undefined && isNamespaceCovered && isSpaceSubset(labelSpaceOf(parts.own), labelSpaceOf(labels));
+}
+
+/** Part by part: the parts are about different facts, so that a product of them is covered when each of them is. */
+function coversSecurityLabels({ selector }: SecurityLabels, inner: PeerMatch, { isSubject }: Place): boolean {
+  if (inner.kind === "security-labels") return isSpaceSubset(labelSpaceOf(inner.selector), labelSpaceOf(selector));
+  if (inner.kind !== "workload") return isSubject && selectsEverything(selector);
+  const parts = selectorParts(selector);
+  const { namespace, labels } = inner;
+  const named = namespace.kind === "name" ? namespaceNamed(namespace.name) : EVERYTHING;
+  return (
+    isSpaceSubset(labelSpaceOf(labels), labelSpaceOf(parts.own)) &&
+    isSpaceSubset(labelSpaceOf(named), labelSpaceOf(parts.namespace)) &&
+    isSpaceSubset(labelSpaceOf(namespace.kind === "labels" ? namespace.selector : EVERYTHING), labelSpaceOf(parts.ofNamespace)) &&
+    selectsEverything(parts.serviceAccount)
+  );
 }
 
 function coversNetwork(outer: Extract<PeerMatch, { kind: "network" }>, inner: PeerMatch): boolean {

@@ -1,6 +1,9 @@
 /** An end of a call that all given matches mean: how emptiness, overlap and witnesses are found. Exact in both directions. */
+
+import { NAMESPACE_LABEL } from "../../resource/cilium-selector.ts";
 import { type Endpoint, endpoint } from "../access/endpoint.ts";
 import type { End, PeerMatch } from "../access/peer-match.ts";
+import { namespaceNamed, SERVICE_ACCOUNT_KEY, selectorParts } from "../access/security-labels.ts";
 import { type AddressSpace, addressOf, addressSpaceOf, everyAddress, type Family } from "./address-space.ts";
 import { intersectIntervals } from "./intervals.ts";
 import { intersectSpaces, labelSpaceOf, labelsIn } from "./label-space.ts";
@@ -26,6 +29,10 @@ export function kindsOf(match: PeerMatch): readonly Kind[] {
       return ["node", "host"];
     case "host":
       return ["host"];
+    case "remote-node":
+      return ["node"];
+    case "security-labels":
+      return ["workload"];
     case "world":
       return ["external"];
     case "network":
@@ -59,12 +66,32 @@ function workloadFacts(matches: readonly PeerMatch[]): Partial<Endpoint> | undef
   const names = new Set(workloads.flatMap(({ name }) => name ?? []));
   const namespaces = new Set(workloads.flatMap(({ namespace }) => (namespace.kind === "name" ? [namespace.name] : [])));
   if (names.size > 1 || namespaces.size > 1) return undefined;
-  const selectors = [...workloads, ...OF_KIND(matches, "node")].map(({ labels }) => labelSpaceOf(labels));
+  const parts = OF_KIND(matches, "security-labels").map(({ selector }) => selectorParts(selector));
+  const selectors = [
+    ...[...workloads, ...OF_KIND(matches, "node")].map(({ labels }) => labelSpaceOf(labels)),
+    ...parts.map(({ own }) => labelSpaceOf(own)),
+  ];
   const labels = labelsIn(intersectSpaces(selectors));
-  const ofNamespaces = workloads.flatMap(({ namespace }) => (namespace.kind === "labels" ? [labelSpaceOf(namespace.selector)] : []));
+  const ofNamespaces = [
+    ...workloads.flatMap(({ namespace }) => (namespace.kind === "labels" ? [labelSpaceOf(namespace.selector)] : [])),
+    ...parts.map(({ ofNamespace }) => labelSpaceOf(ofNamespace)),
+  ];
   const namespaceLabels = labelsIn(intersectSpaces(ofNamespaces));
-  if (labels === undefined || namespaceLabels === undefined) return undefined;
-  return { name: [...names][0] ?? "", namespace: [...namespaces][0] ?? "", labels, namespaceLabels };
+  const account = labelsIn(intersectSpaces(parts.map(({ serviceAccount }) => labelSpaceOf(serviceAccount))));
+  const namespace = labelsIn(
+    intersectSpaces([
+      ...parts.map((each) => labelSpaceOf(each.namespace)),
+      ...[...namespaces].map((name) => labelSpaceOf(namespaceNamed(name))),
+    ]),
+  );
+  if (labels === undefined || namespaceLabels === undefined || account === undefined || namespace === undefined) return undefined;
+  return {
+    name: [...names][0] ?? "",
+    namespace: namespace[NAMESPACE_LABEL] ?? "",
+    labels,
+    namespaceLabels,
+    serviceAccount: account[SERVICE_ACCOUNT_KEY] ?? "",
+  };
 }
 
 function identityIn(matches: readonly PeerMatch[]): Partial<Endpoint> | undefined {
