@@ -132,6 +132,10 @@ function matchText(match: PeerMatch): string {
       return ["node", labelsText(match.labels)].filter(Boolean).join(" ");
     case "host":
       return "this host";
+    case "remote-node":
+      return "another node";
+    case "security-labels":
+      return ["workload", labelsText(match.selector)].filter(Boolean).join(" ");
     case "world":
       return match.family === undefined ? "the world" : `the world by IPv${match.family}`;
     case "spiffe-id":
