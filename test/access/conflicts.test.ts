@@ -1,12 +1,12 @@
 /** Findings about policies against brute force: what is called useless can be taken away, and every example replays. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AccessRule } from "../../src/policy/access/access-rule.ts";
+import type { AccessRule, Isolation } from "../../src/policy/access/access-rule.ts";
 import { type AccessSet, compileAccessSet } from "../../src/policy/access/access-set.ts";
 import { decideAccess } from "../../src/policy/access/decide-access.ts";
 import type { Call, Endpoint } from "../../src/policy/access/endpoint.ts";
 import { endpoint } from "../../src/policy/access/endpoint.ts";
-import { matchesPeer, type PeerMatch } from "../../src/policy/access/peer-match.ts";
+import { matchesAny, matchesPeer, type PeerMatch } from "../../src/policy/access/peer-match.ts";
 import { findConflicts } from "../../src/policy/conflict/find-conflicts.ts";
 import type { Finding } from "../../src/policy/conflict/finding.ts";
 import { coversPeer } from "../../src/policy/conflict/peer-cover.ts";
@@ -56,6 +56,14 @@ test("rules that are called useless change no verdict, alone and together", () =
   fc.assert(property, { numRuns: 300 });
 });
 
+const isEndOf = ({ direction, subject }: Isolation, call: Call): boolean =>
+  matchesAny(
+    subject,
+    direction === "ingress"
+      ? { endpoint: call.destination, address: call.destinationAddress, names: call.destinationNames }
+      : { endpoint: call.source, address: call.sourceAddress, names: [] },
+  );
+
 test("every example is a call that both rules match, and decides again as it did", () => {
   let examples = 0;
   const property = fc.property(sets, ({ set }) => {
@@ -67,8 +75,11 @@ test("every example is a call that both rules match, and decides again as it did
       expect(decideAccess(set, call, NOW)).toMatchObject(said);
       const matching = rulesOf(set).filter((each) => ruleMatches(each, call));
       expect(matching.some(({ origin }) => origin === rule)).toBe(true);
-      const isIsolation = kind === "shadowed" && !rulesOf(set).some(({ origin }) => origin === against);
-      if (against !== undefined && !isIsolation) expect(matching.some(({ origin }) => origin === against)).toBe(true);
+      // What makes an end default-deny has the origin of its policy, as that policy's rules may have.
+      const isolates = (["ingress", "egress"] as const).some((direction) =>
+        set.isolations[direction].some((each) => each.origin === against && isEndOf(each, call)),
+      );
+      if (against !== undefined) expect(isolates || matching.some(({ origin }) => origin === against)).toBe(true);
     }
   });
   fc.assert(property, { numRuns: 300 });
