@@ -13,6 +13,8 @@ export type ServiceErrorCode =
   | "SERVICE_POLICIES"
   | "SERVICE_ROUTE"
   | "SERVICE_ISSUER"
+  | "SERVICE_NO_CONTEXT"
+  | "SERVICE_NO_TENANT"
   | "SERVICE_CLOSED";
 
 /** Why there is no connection, or none any more. */

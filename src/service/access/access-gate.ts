@@ -8,6 +8,7 @@ import { EXTERNAL } from "../../policy/access/endpoint.ts";
 import { parseSpiffeId, pathOf } from "../../spiffe/spiffe-id.ts";
 import type { Peer } from "../peer.ts";
 import type { AccessPolicies } from "./access-policies.ts";
+import type { AuthorizationContext } from "./authorization-context.ts";
 import { type Refusal, refusal, refuseCall } from "./refusal.ts";
 import { type RawRequest, requestFacts } from "./request-facts.ts";
 import { RouteTable } from "./route-table.ts";
@@ -82,14 +83,18 @@ export interface AccessDecision {
   readonly path: string;
 }
 
-/** What a service answers to a refused call. */
-export type Judgement = Result<CallRequest, Refusal["status"]>;
+export interface AdmittedCall {
+  readonly request: CallRequest;
+  readonly context: AuthorizationContext;
+}
+
+/** The call that may go on, or the status that a refused one is answered with. */
+export type Judgement = Result<AdmittedCall, Refusal["status"]>;
 
 const NO_GROUND: Pick<AccessDecision, "policy" | "rule" | "source"> = { policy: "", rule: "", source: "" };
 const MAX_SHOWN_CHARACTERS = 256;
 
-interface Verdict {
-  readonly request: CallRequest;
+interface Verdict extends AdmittedCall {
   readonly ground: Ground;
   readonly audited: Ground | undefined;
   readonly refusal: Refusal | undefined;
@@ -151,7 +156,7 @@ export class AccessGate {
       // Nobody would know of the call.
       return { ok: false, error: 403 };
     }
-    return verdict.ok && (refused === undefined || isAudited) ? ok(verdict.value.request) : { ok: false, error: refused?.status ?? 403 };
+    return verdict.ok && (refused === undefined || isAudited) ? ok(verdict.value) : { ok: false, error: refused?.status ?? 403 };
   }
 
   async #decide({ raw, peer, sourceAddress, destinationAddress, port }: InboundCall): Promise<Result<Verdict, Refusal>> {
@@ -163,6 +168,8 @@ export class AccessGate {
     const claims = token.value?.claims ?? {};
     const { tenant, permissions } = this.#authorize({ peer, claims });
     if (this.#isTenantRequired && tenant === "") return refuseCall("tenant", "the call has no tenant");
+    const subject = typeof claims["sub"] === "string" ? claims["sub"] : (peer?.id ?? "");
+    const context: AuthorizationContext = { tenant, subject, permissions, caller: peer?.id ?? "" };
     // INVARIANT: nothing is waited for from here on, so that one set of policies decides.
     const { current } = this.#policies;
     const source: Endpoint = peer === undefined ? EXTERNAL : current.endpointOf(peer.id);
@@ -181,11 +188,11 @@ export class AccessGate {
     };
     const { verdict, ground, audited } = current.access.decide(call, this.#clock());
     // A workload that no policy speaks of is open elsewhere, so that policies can be introduced; not here.
-    if (verdict === "allow" && ground.tier !== "default") return ok({ request, ground, audited, refusal: undefined });
+    if (verdict === "allow" && ground.tier !== "default") return ok({ request, context, ground, audited, refusal: undefined });
     const refused = refusal("policy", verdict === "allow" ? "no policy allows it" : `denied by the ${ground.tier} tier`);
     // Who may bring a token and brings none is asked for one.
     const isAnonymous = this.#tokens.length > 0 && token.value === undefined;
-    return ok({ request, ground, audited, refusal: isAnonymous ? { ...refused, status: 401 } : refused });
+    return ok({ request, context, ground, audited, refusal: isAnonymous ? { ...refused, status: 401 } : refused });
   }
 
   async #tokenOf({ headers }: CallRequest): Promise<Result<VerifiedToken | undefined, Refusal>> {

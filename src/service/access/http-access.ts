@@ -5,7 +5,8 @@ import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { parseIpAddress } from "../../lib/ip-address.ts";
 import { connectionOf } from "../connection.ts";
-import type { AccessGate, InboundCall } from "./access-gate.ts";
+import type { AccessGate, AdmittedCall, InboundCall } from "./access-gate.ts";
+import { authorizationOf, keepContext, resumeRequest } from "./authorization-context.ts";
 import type { Refusal } from "./refusal.ts";
 import { METHOD_OVERRIDES } from "./request-facts.ts";
 
@@ -44,6 +45,11 @@ const inboundOf = (request: AnyRequest, target: string, params?: InboundCall["ra
   ...connectionFacts(request, request.socket),
 });
 
+function admit(request: AnyRequest, { context }: AdmittedCall): void {
+  keepContext(request, context);
+  pin(request);
+}
+
 /** What was judged is what is served: no later part makes another method of it. */
 function pin(request: AnyRequest): void {
   Object.defineProperty(request, "method", { value: request.method, writable: false });
@@ -72,7 +78,7 @@ function refuse(response: AnyResponse, status: Refusal["status"]): void {
 /** Judges, then either answers or goes on. */
 async function pass(gate: AccessGate, inbound: InboundCall, request: AnyRequest, response: AnyResponse): Promise<boolean> {
   const judgement = await gate.judge(inbound);
-  if (judgement.ok) pin(request);
+  if (judgement.ok) admit(request, judgement.value);
   else refuse(response, judgement.error);
   return judgement.ok;
 }
@@ -81,7 +87,7 @@ async function pass(gate: AccessGate, inbound: InboundCall, request: AnyRequest,
 export function guardListener(gate: AccessGate, listener: RequestListener): RequestListener {
   return (request, response) => {
     void pass(gate, inboundOf(request, request.url ?? ""), request, response).then((isAllowed) => {
-      if (isAllowed) listener(request, response);
+      if (isAllowed) resumeRequest(request, () => listener(request, response));
     });
   };
 }
@@ -97,7 +103,8 @@ export function protectServer<S extends Server>(server: S, gate: AccessGate): S 
   const judged = new WeakSet<object>();
   const after = (isAllowed: Promise<boolean>, event: string, args: readonly unknown[]): boolean => {
     void isAllowed.then((isOpen) => {
-      if (isOpen) emit(event, ...args);
+      const [subject] = args;
+      if (isOpen) resumeRequest(subject as object, () => emit(event, ...args));
     });
     return true;
   };
@@ -109,7 +116,10 @@ export function protectServer<S extends Server>(server: S, gate: AccessGate): S 
       case "checkExpectation": {
         const [request, response] = args as [AnyRequest, AnyResponse];
         const stream = "stream" in request ? request.stream : undefined;
-        if (judged.has(request) || (stream !== undefined && judged.has(stream))) {
+        if (judged.has(request)) return emit(event, ...args);
+        if (stream !== undefined && judged.has(stream)) {
+          const context = authorizationOf(stream);
+          if (context !== undefined) keepContext(request, context);
           pin(request);
           return emit(event, ...args);
         }
@@ -143,7 +153,7 @@ async function passUpgrade(gate: AccessGate, request: IncomingMessage, socket: D
   const judgement = await gate.judge(inboundOf(request, request.url ?? ""));
   if (judgement.ok) {
     socket.off("error", ignore);
-    pin(request);
+    admit(request, judgement.value);
   } else refuseSocket(socket, judgement.error);
   return judgement.ok;
 }
@@ -166,7 +176,8 @@ async function passStream(
   const judgement = await gate.judge({ raw, ...connectionFacts(stream, stream.session?.socket) });
   stream.off("error", ignore);
   if (stream.destroyed) return false;
-  if (!judgement.ok) {
+  if (judgement.ok) keepContext(stream, judgement.value.context);
+  else {
     stream.respond({ ":status": judgement.error, ...headersOf(judgement.error) });
     stream.end(TEXTS[judgement.error]);
   }
@@ -185,7 +196,7 @@ export function expressAccess(gate: AccessGate): ExpressMiddleware {
   if (gate.routes === undefined) throw new TypeError("expected a gate with `routes`");
   return (request, response, next) => {
     void pass(gate, inboundOf(request, targetOf(request)), request, response).then((isAllowed) => {
-      if (isAllowed) next();
+      if (isAllowed) resumeRequest(request, next);
     });
   };
 }
@@ -200,7 +211,10 @@ function targetOf({ url = "", baseUrl = "", originalUrl = url }: ExpressRequest)
 
 /** The part of Fastify that is needed. */
 interface FastifyLike {
-  addHook(name: "onRequest", hook: (request: FastifyRequestLike, reply: FastifyReplyLike) => Promise<unknown>): unknown;
+  addHook(
+    name: "onRequest" | "preValidation",
+    hook: (request: FastifyRequestLike, reply: FastifyReplyLike, done: () => void) => void,
+  ): unknown;
 }
 interface FastifyRequestLike {
   readonly raw: AnyRequest;
@@ -217,11 +231,15 @@ interface FastifyReplyLike {
  */
 export function fastifyAccess(gate: AccessGate): (app: FastifyLike) => Promise<void> {
   const plugin = async (app: FastifyLike): Promise<void> => {
-    app.addHook("onRequest", async (request, reply) => {
+    app.addHook("onRequest", (request, reply, done) => {
       const inbound = inboundOf(request.raw, request.raw.url ?? "", paramsOf(request.params));
-      if (await pass(gate, inbound, request.raw, reply.raw)) return undefined;
-      return reply.hijack();
+      void pass(gate, inbound, request.raw, reply.raw).then((isAllowed) => {
+        if (isAllowed) resumeRequest(request.raw, done);
+        else reply.hijack();
+      });
     });
+    // The body has been read by then, which loses the context.
+    app.addHook("preValidation", (request, _, done) => resumeRequest(request.raw, done));
   };
   // As fastify-plugin does: hooks count for the whole application, not for the plugin alone.
   return Object.assign(plugin, { [Symbol.for("skip-override")]: true });

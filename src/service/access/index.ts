@@ -3,6 +3,7 @@ export {
   type AccessDecision,
   AccessGate,
   type AccessGateOptions,
+  type AdmittedCall,
   type Authorization,
   type Caller,
   type InboundCall,
@@ -15,6 +16,14 @@ export {
   openAccessPolicies,
   parseAccessPolicies,
 } from "./access-policies.ts";
+export {
+  type AuthorizationContext,
+  authorizationOf,
+  currentAuthorization,
+  currentTenant,
+  mayCurrently,
+  runAuthorized,
+} from "./authorization-context.ts";
 export { type ExpressMiddleware, type ExpressRequest, expressAccess, fastifyAccess, guardListener, protectServer } from "./http-access.ts";
 export { OidcIssuer, type OidcIssuerOptions } from "./oidc-issuer.ts";
 export type { Refusal, RefusalKind } from "./refusal.ts";
