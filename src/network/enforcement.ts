@@ -10,11 +10,16 @@ import {
   type Collection,
   cgroup2Path,
   codecOf,
+  type KernelProgram,
   KeyedMap,
   type Link,
+  type LoadedMap,
   loadCollection,
+  type MapSpec,
+  type PinDirectory,
   type ProgramSpec,
   RingReader,
+  type RingSource,
 } from "../ebpf/index.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { parseIpAddress } from "../lib/ip-address.ts";
@@ -28,6 +33,7 @@ import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
 import { DEFAULT_SIZES, FLOW_RECORD, type NetworkMaps, type NetworkSizes, networkMaps } from "./kernel-maps.ts";
 import { lookups, MAX_CGROUP_LEVEL } from "./lookups.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
+import { NetworkPins } from "./network-pins.ts";
 import { packetProgram } from "./packet-program.ts";
 import { PolicyBanks } from "./policy-banks.ts";
 import { bindProgram, connectProgram, createProgram, releaseProgram } from "./socket-programs.ts";
@@ -55,6 +61,8 @@ export interface NetworkOptions {
   /** Reports what would be denied, and drops nothing. Default: false. */
   readonly isAudit?: boolean;
   readonly sizes?: Partial<NetworkSizes>;
+  /** Where programs and maps are pinned, so that they enforce on when this process dies, and the next one takes over without a gap. */
+  readonly pins?: PinDirectory;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -66,13 +74,14 @@ export class NetworkEnforcement implements Disposable {
   readonly #maps: NetworkMaps;
   readonly #loaded: Collection;
   readonly #banks: PolicyBanks;
+  readonly #pins: NetworkPins | undefined;
   readonly #owned: DisposableStack;
   readonly #options: NetworkOptions;
   readonly #host: Endpoint;
   readonly #compiler = new KernelCompiler();
   readonly #names: Map<number, FlowNames>;
   #subjects: readonly KernelSubject[];
-  #workloads: readonly NetworkWorkload[] = [];
+  #workloads: readonly NetworkWorkload[] | undefined;
   #learned: readonly LearnedAddress[] = [];
   #set: AccessSet | undefined;
 
@@ -83,6 +92,7 @@ export class NetworkEnforcement implements Disposable {
       readonly maps: NetworkMaps;
       readonly loaded: Collection;
       readonly names: Map<number, FlowNames>;
+      readonly pins: NetworkPins | undefined;
       readonly owned: DisposableStack;
     },
   ) {
@@ -90,6 +100,7 @@ export class NetworkEnforcement implements Disposable {
     this.#maps = parts.maps;
     this.#loaded = parts.loaded;
     this.#names = parts.names;
+    this.#pins = parts.pins;
     this.#owned = parts.owned;
     this.#banks = this.#owned.use(new PolicyBanks(parts.maps, parts.loaded));
     this.#host = options.host ?? endpoint("host");
@@ -102,7 +113,7 @@ export class NetworkEnforcement implements Disposable {
   }
 
   /**
-   * Who is where. Takes effect as a whole, and at once when there are policies. Workloads that start later should be told before they bind
+   * Who is where. Takes effect as a whole, and at once when the policies are known. Workloads that start later should be told before they bind
    * sockets: a socket that was bound before counts as the host's. Throws `NETWORK_CGROUP`, `NETWORK_SET`.
    */
   setInventory(workloads: readonly NetworkWorkload[], learned: readonly LearnedAddress[] = []): void {
@@ -121,7 +132,7 @@ export class NetworkEnforcement implements Disposable {
     }
   }
 
-  /** The policies. Takes effect as a whole before it returns. Throws `NETWORK_CGROUP`, `NETWORK_SET`: what was in force stays. */
+  /** The policies. Takes effect as a whole before it returns, when the inventory is known. Throws `NETWORK_CGROUP`, `NETWORK_SET`: what was in force stays. */
   setPolicies(set: AccessSet): void {
     const before = this.#set;
     this.#set = set;
@@ -145,16 +156,22 @@ export class NetworkEnforcement implements Disposable {
     return count;
   }
 
-  /** Takes the programs away: nothing is enforced by the kernel any more. */
-  [Symbol.dispose](): void {
+  /** Ends. With `keepPinned`, what is pinned enforces on, until a next process takes over; otherwise the kernel enforces nothing any more. */
+  close({ keepPinned }: { readonly keepPinned: boolean }): void {
+    if (!keepPinned) this.#pins?.unpin();
     this.#owned.dispose();
   }
 
+  [Symbol.dispose](): void {
+    this.close({ keepPinned: false });
+  }
+
   #apply(): void {
-    if (this.#set === undefined) return;
+    // One without the other would take back what an earlier process has put in force.
+    if (this.#set === undefined || this.#workloads === undefined) return;
     const { now = Date.now, isAudit = false } = this.#options;
     const artifact = this.#compiler.compile({ set: this.#set, subjects: this.#subjects, learned: this.#learned, nowMs: now() });
-    const { whereabouts, levels } = this.#locate();
+    const { whereabouts, levels } = this.#locate(this.#workloads);
     const encoded = encodeSet(artifact, whereabouts);
     // Before the switch, since records of the new generation may come during it.
     const next = Math.max(2, this.#banks.generation + 1);
@@ -163,7 +180,7 @@ export class NetworkEnforcement implements Disposable {
     this.#names.delete(next - KEPT_GENERATIONS);
   }
 
-  #locate(): { readonly whereabouts: Whereabouts; readonly levels: number } {
+  #locate(workloads: readonly NetworkWorkload[]): { readonly whereabouts: Whereabouts; readonly levels: number } {
     const identityOf = (end: Endpoint): number => this.#compiler.identityOf(end) ?? EXTERNAL_IDENTITY;
     const host = identityOf(this.#host);
     const addresses: { address: Uint8Array; identity: number; isLocal: boolean }[] = localAddresses().map((address) => ({
@@ -173,7 +190,7 @@ export class NetworkEnforcement implements Disposable {
     }));
     const cgroups: { id: bigint; identity: number }[] = [];
     let levels = 0;
-    for (const workload of this.#workloads) {
+    for (const workload of workloads) {
       const identity = identityOf(workload.endpoint);
       for (const address of workload.addresses ?? []) addresses.push({ address, identity, isLocal: false });
       if (workload.cgroupPath === undefined) continue;
@@ -214,8 +231,9 @@ function cgroupFacts(path: string): { readonly id: bigint; readonly level: numbe
 }
 
 /**
- * Loads the programs and attaches them; they judge nothing before there are policies. Throws `NETWORK_UNAVAILABLE` with the reason where this
- * kernel, or this user, cannot.
+ * Loads the programs and attaches them; they judge nothing before there are policies. Where an earlier process has pinned its own, what that one
+ * put in force stays in force meanwhile: its maps are used, and each program is replaced in one step. Throws `NETWORK_UNAVAILABLE` with the
+ * reason where this kernel, or this user, cannot.
  */
 export function openNetworkEnforcement(options: NetworkOptions = {}): NetworkEnforcement {
   const cgroupRoot = options.cgroupRoot ?? cgroup2Path();
@@ -231,38 +249,61 @@ export function openNetworkEnforcement(options: NetworkOptions = {}): NetworkEnf
   using opening = new DisposableStack();
   try {
     const programs = networkPrograms(maps);
-    const loaded = opening.use(
-      loadCollection({ programs, maps: [maps.fence.outer, ...Object.values(maps.banks).map(({ outer }) => outer)] }),
-    );
+    const pins = options.pins === undefined ? undefined : new NetworkPins(options.pins);
+    const given = pins?.openMaps(lastingMaps(maps), opening) ?? new Map<MapSpec, LoadedMap>();
+    const loaded = opening.use(loadCollection({ programs, maps: lastingMaps(maps) }, { given }));
     const names = new Map<number, FlowNames>();
-    for (const program of programs) opening.use<Link>(attachCgroup(loaded.program(program), cgroupRoot));
-    const { onFlow, onLoss } = options;
-    if (onFlow !== undefined) {
-      const codec = codecOf(FLOW_RECORD);
-      const reader = opening.use(
-        new RingReader(
-          [
-            {
-              map: loaded.map(maps.events),
-              losses: loaded.perCpu(maps.losses),
-              onRecord: (view, offset) => {
-                const record = codec.decode(view, offset);
-                onFlow(flowOf(record, names.get(record.generation)));
-              },
-            },
-          ],
-          onLoss === undefined ? {} : { onLoss },
-        ),
-      );
-      reader.resume();
-    }
-    return new NetworkEnforcement(options, { maps, loaded, names, owned: opening.move() });
+    pins?.pinMaps(lastingMaps(maps).map((spec) => loaded.map(spec)));
+    for (const program of programs) opening.use(attachLasting(loaded.program(program), cgroupRoot, pins));
+    readFlows(options, { maps, loaded, names, opening });
+    return new NetworkEnforcement(options, { maps, loaded, names, pins, owned: opening.move() });
   } catch (cause) {
     throw new VigilError<NetworkErrorCode>("NETWORK_UNAVAILABLE", `the kernel does not enforce access policies: ${messageOf(cause)}`, {
-      hint: "it takes root (CAP_BPF, CAP_NET_ADMIN) and Linux 6.1 or later; until then only processes enforce",
+      hint:
+        cause instanceof VigilError && cause.hint !== undefined
+          ? cause.hint
+          : "it takes root (CAP_BPF, CAP_NET_ADMIN) and Linux 6.1 or later; until then only processes enforce",
       cause,
     });
   }
+}
+
+/** Maps that outlive a process when they are pinned: all but those inside of banks, which the banks hold. */
+const lastingMaps = ({ banks, fence, ...maps }: NetworkMaps): readonly MapSpec[] =>
+  [fence.outer, ...Object.values(banks).map(({ outer }) => outer), ...Object.values(maps)] as readonly MapSpec[];
+
+/** Attaches a program, or puts it in the place of the one that a pinned link holds. */
+function attachLasting(program: KernelProgram, cgroupRoot: string, pins: NetworkPins | undefined): Link {
+  const { name } = program.spec;
+  const before = pins?.link(name);
+  if (before?.update(program) === true) return before;
+  before?.[Symbol.dispose]();
+  const link = attachCgroup(program, cgroupRoot);
+  pins?.pinLink(link, name);
+  return link;
+}
+
+function readFlows(
+  { onFlow, onLoss }: NetworkOptions,
+  parts: {
+    readonly maps: NetworkMaps;
+    readonly loaded: Collection;
+    readonly names: ReadonlyMap<number, FlowNames>;
+    readonly opening: DisposableStack;
+  },
+): void {
+  if (onFlow === undefined) return;
+  const { maps, loaded, names, opening } = parts;
+  const codec = codecOf(FLOW_RECORD);
+  const source: RingSource = {
+    map: loaded.map(maps.events),
+    losses: loaded.perCpu(maps.losses),
+    onRecord: (view, offset) => {
+      const record = codec.decode(view, offset);
+      onFlow(flowOf(record, names.get(record.generation)));
+    },
+  };
+  opening.use(new RingReader([source], onLoss === undefined ? {} : { onLoss })).resume();
 }
 
 /** All programs that enforce. */
