@@ -1,7 +1,7 @@
 /** Events of a process that has no store, on their way to the one of the control process. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ActionFields, DecisionFields } from "../event/producer.ts";
+import type { ActionFields, DecisionFields, FindingFields } from "../event/producer.ts";
 import { writeFileAtomic } from "../lib/atomic-write.ts";
 import { messageOf } from "../lib/error.ts";
 import type { Log } from "./log.ts";
@@ -13,6 +13,7 @@ export interface ForwardedEvents {
   readonly producer: string;
   readonly decisions: readonly DecisionFields[];
   readonly actions: readonly ActionFields[];
+  readonly findings: readonly FindingFields[];
   /** Events that were lost because too many waited. */
   readonly lost: number;
 }
@@ -30,6 +31,7 @@ const RETRY_MS = 2_000;
 type Waiting = { readonly sizeBytes: number } & (
   | { readonly kind: "decision"; readonly fields: DecisionFields }
   | { readonly kind: "action"; readonly fields: ActionFields }
+  | { readonly kind: "finding"; readonly fields: FindingFields }
 );
 
 export class EventForwarder {
@@ -51,6 +53,10 @@ export class EventForwarder {
 
   acted(fields: ActionFields): void {
     this.#add({ kind: "action", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  found(fields: FindingFields): void {
+    this.#add({ kind: "finding", fields, sizeBytes: sizeOf(fields) });
   }
 
   /** Sends what waits, for so long at most. The store may have ended before: what is left is kept for the next start. */
@@ -123,6 +129,7 @@ export class EventForwarder {
       producer,
       decisions: batch.flatMap((event) => (event.kind === "decision" ? [event.fields] : [])),
       actions: batch.flatMap((event) => (event.kind === "action" ? [event.fields] : [])),
+      findings: batch.flatMap((event) => (event.kind === "finding" ? [event.fields] : [])),
       lost: this.#lost,
     };
     try {
@@ -142,4 +149,4 @@ export class EventForwarder {
   }
 }
 
-const sizeOf = (fields: DecisionFields | ActionFields): number => Buffer.byteLength(JSON.stringify(fields)) + 1;
+const sizeOf = (fields: DecisionFields | ActionFields | FindingFields): number => Buffer.byteLength(JSON.stringify(fields)) + 1;

@@ -149,6 +149,12 @@ export const SETTINGS = {
     value: "HOST:PORT",
     summary: "address of the agent's metrics and health over HTTP (none unless given)",
   },
+  "runtime.rules": {
+    kind: "list",
+    value: "PATH",
+    completes: "file",
+    summary: "RuntimePolicies and rule files of Falco that judge what processes of this host do (none unless given; needs root)",
+  },
   "events.keepDays": { kind: "integer", value: "DAYS", min: 1, max: 3_650, default: 30, summary: "days that events are kept" },
   "events.keepMebibytes": {
     kind: "integer",

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type ActionFields, type DecisionFields, EventProducer } from "../../event/producer.ts";
+import { type ActionFields, type DecisionFields, EventProducer, type FindingFields } from "../../event/producer.ts";
 import { EventStore } from "../../evidence/event-store.ts";
 import { EVENTS_FOLDER } from "../events/store.ts";
 import type { Log } from "../log.ts";
@@ -14,6 +14,7 @@ export interface Evidence {
   readonly directory: string;
   decided(fields: DecisionFields): void;
   acted(fields: ActionFields): void;
+  found(fields: FindingFields): void;
 }
 
 const MIB = 1024 * 1024;
@@ -38,5 +39,6 @@ export function openEvidence({ stateDirectory, configuration }: ControlSettings,
     directory,
     decided: (fields) => void store.append(producer.decision(fields)),
     acted: (fields) => void store.append(producer.action(fields)),
+    found: (fields) => void store.append(producer.finding(fields)),
   };
 }

@@ -19,33 +19,71 @@ const DECISION_TEXTS = [
   "source",
   "subject",
 ];
+const FINDING_TEXTS = [
+  "policy",
+  "rule",
+  "action",
+  "object",
+  "message",
+  "subject",
+  "execId",
+  "parentExecId",
+  "binary",
+  "cgroupId",
+  "containerId",
+  "findingId",
+  "firstSeen",
+  "lastSeen",
+  "status",
+];
 const ACTION_TEXTS = ["action", "object", "outcome", "message", "subject"];
 
 /** Stores what a process of the same Vigil sends. Who can open the management socket is its owner; the form is checked all the same. */
-export function storeForwarded(body: JsonValue, evidence: Pick<Evidence, "decided" | "acted">): { readonly stored: number } {
-  const { decisions, actions, producer, lost } = readForwarded(body);
+export function storeForwarded(body: JsonValue, evidence: Pick<Evidence, "decided" | "acted" | "found">): { readonly stored: number } {
+  const { decisions, actions, findings, producer, lost } = readForwarded(body);
   for (const decision of decisions) evidence.decided(decision);
   for (const action of actions) evidence.acted(action);
+  for (const finding of findings) evidence.found(finding);
   if (lost > 0) {
     const message = `${lost} events of ${producer} were lost: too many waited`;
     evidence.acted({ action: "store events", object: producer, outcome: "failed", message, subject: "vigil", severity: 4 });
   }
-  return { stored: decisions.length + actions.length };
+  return { stored: decisions.length + actions.length + findings.length };
 }
 
 function readForwarded(body: JsonValue): ForwardedEvents {
   if (!isJsonObject(body)) throw refused();
-  const { producer, decisions, actions, lost } = body;
+  const { producer, decisions, actions, findings, lost } = body;
+  if (!isJsonArray(findings)) throw refused();
   if (typeof producer !== "string" || typeof lost !== "number" || !isJsonArray(decisions) || !isJsonArray(actions)) throw refused();
   const isDecision = (value: JsonValue): boolean =>
     hasFields(value, DECISION_TEXTS) && typeof value["latencyUs"] === "number" && isEvidence(value["evidence"]);
   if (!decisions.every(isDecision) || !actions.every((value) => hasFields(value, ACTION_TEXTS))) throw refused();
+  if (!findings.every(isFinding)) throw refused();
   // Every field was looked at above; the values of unions are Vigil's own.
-  return { producer, decisions, actions, lost } as unknown as ForwardedEvents;
+  return { producer, decisions, actions, findings, lost } as unknown as ForwardedEvents;
 }
 
 function hasFields(value: JsonValue, texts: readonly string[]): value is JsonObject {
   return isJsonObject(value) && typeof value["severity"] === "number" && texts.every((name) => typeof value[name] === "string");
+}
+
+const isTexts = (value: JsonValue | undefined): boolean => isJsonArray(value) && value.every((item) => typeof item === "string");
+
+const isAncestor = (value: JsonValue): boolean =>
+  isJsonObject(value) &&
+  typeof value["execId"] === "string" &&
+  typeof value["pid"] === "number" &&
+  typeof value["binary"] === "string" &&
+  isTexts(value["args"]);
+
+function isFinding(value: JsonValue): boolean {
+  if (!hasFields(value, FINDING_TEXTS)) return false;
+  const { pid, count, confidence, techniques, tags, evidence, ancestry, fields } = value;
+  const areNumbers = [pid, count, confidence].every((number) => typeof number === "number");
+  const areTexts = isTexts(techniques) && isTexts(tags) && isTexts(evidence);
+  if (!areNumbers || !areTexts || !isJsonArray(ancestry) || !ancestry.every(isAncestor)) return false;
+  return isJsonObject(fields) && Object.values(fields).every((text) => typeof text === "string");
 }
 
 const isEvidence = (value: JsonValue | undefined): boolean =>
@@ -53,4 +91,4 @@ const isEvidence = (value: JsonValue | undefined): boolean =>
   value.every((item) => isJsonObject(item) && typeof item["expression"] === "string" && typeof item["value"] === "string");
 
 const refused = (): VigilError<ManagementErrorCode> =>
-  new VigilError("MANAGEMENT_BODY", "expected decisions and actions of a process of Vigil");
+  new VigilError("MANAGEMENT_BODY", "expected decisions, actions and findings of a process of Vigil");

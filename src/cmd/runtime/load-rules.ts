@@ -19,7 +19,7 @@ export interface LoadedRuntimeRules {
 }
 
 /** Reads files in the order given: later rule files of Falco change earlier ones. A file whose root is a list is Falco's. */
-export function loadRuntimeRules(files: readonly string[], terminal: Terminal): LoadedRuntimeRules {
+export function loadRuntimeRules(files: readonly string[], terminal: Pick<Terminal, "readInput">): LoadedRuntimeRules {
   const diagnostics: Diagnostic[] = [];
   const policies: RuntimePolicy[] = [];
   let otherCount = 0;
