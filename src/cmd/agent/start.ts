@@ -20,7 +20,6 @@ import type { Running } from "../run-supervised.ts";
 import { readVersion } from "../version.ts";
 import { authorityOf } from "./authority-of.ts";
 import { describeEvent } from "./describe-event.ts";
-import { type AgentSensor, startSensor } from "./sensor.ts";
 import type { AgentSettings } from "./settings.ts";
 import { serveTelemetry } from "./telemetry.ts";
 
@@ -53,12 +52,10 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   await listenForWorkloads(server, path);
   const stopping = new AbortController();
   const running = agent.run(stopping.signal);
-  const sensor = startSensor(configuration["runtime.rules"], { log, forwarder });
   const telemetry = await serveTelemetry(configuration["identity.telemetry"], agent, metrics);
   return {
-    report: reportOf(path, telemetry?.url, sensor),
+    report: reportOf(path, telemetry?.url),
     drain: async (withinMs) => {
-      sensor.close();
       telemetry?.close();
       await server.close(withinMs / 2);
       stopping.abort();
@@ -85,13 +82,12 @@ function tell(event: AgentEvent, log: Log, forwarder: EventForwarder): void {
   if (action !== undefined) forwarder.acted(action);
 }
 
-const reportOf = (path: string, telemetryUrl: string | undefined, sensor: AgentSensor): ReadyReport => ({
+const reportOf = (path: string, telemetryUrl: string | undefined): ReadyReport => ({
   on: [
     { what: "identities", where: `unix:${path} (SPIFFE_ENDPOINT_SOCKET)` },
     ...(telemetryUrl === undefined ? [] : [{ what: "agent metrics", where: `${telemetryUrl}/metrics` }]),
-    ...sensor.on,
   ],
-  off: sensor.off,
+  off: [],
   facts: { agentSocket: path },
 });
 

@@ -97,6 +97,7 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
       readyWithinMs: READY_WITHIN_MS,
       drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS,
     },
+    ...(values["runtime.rules"].length === 0 ? [] : [sensorProcess(values, path)]),
   ];
 }
 
@@ -104,6 +105,14 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
 export const agentProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
   name: "agent",
   entry: entryOf("agent"),
+  settings: encodeAgentSettings({ stateDirectory, configuration }),
+  readyWithinMs: READY_WITHIN_MS,
+  drainWithinMs: AGENT_DRAIN_MS,
+});
+
+const sensorProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
+  name: "sensor",
+  entry: entryOf("sensor"),
   settings: encodeAgentSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,

@@ -1,4 +1,4 @@
-/** The sensor as a part of the node agent: rules judge what processes do; findings are stored, and acted upon. */
+/** The sensor of a node: rules judge what processes do; findings are stored, and acted upon. */
 import { readKernelBtf } from "../../ebpf/kernel/kernel-btf.ts";
 import { compileRules } from "../../falco/compile.ts";
 import { messageOf, VigilError } from "../../lib/error.ts";
@@ -6,45 +6,39 @@ import { readBootClock } from "../../sensor/boot-clock.ts";
 import { type Detection, Detector } from "../../sensor/detector.ts";
 import { respond } from "../../sensor/response.ts";
 import { Sensor } from "../../sensor/sensor.ts";
-import type { EventForwarder } from "../event-forwarder.ts";
-import type { Log } from "../log.ts";
+import type { AgentSettings } from "../agent/settings.ts";
+import { EventForwarder } from "../event-forwarder.ts";
+import { createLog, type Log } from "../log.ts";
 import { testFiles } from "../policy/test.ts";
-import type { ReadyReport } from "../process-message.ts";
+import type { Running } from "../run-supervised.ts";
 import { hostLookups } from "../runtime/host-lookups.ts";
 import { loadRuntimeRules } from "../runtime/load-rules.ts";
-
-/** What came of it, for the ready screen. */
-export interface AgentSensor extends Pick<ReadyReport, "on" | "off"> {
-  close(): void;
-}
 
 const WHAT = "runtime sensor";
 /** Findings that happened again are told so often. */
 const FLUSH_MS = 10_000;
+const EVENTS_PER_DRAIN_MS = 1_000;
 
-/** The agent has no standard input to read rules from. */
+/** The sensor has no standard input to read rules from. */
 const NO_INPUT = { readInput: () => new Uint8Array() };
 
-const off = (why: string, how?: string): AgentSensor => ({
-  on: [],
-  off: [{ what: WHAT, why, ...(how === undefined ? {} : { how }) }],
-  close: () => undefined,
+const off = (why: string, how?: string): Running => ({
+  report: { on: [], off: [{ what: WHAT, why, ...(how === undefined ? {} : { how }) }], facts: {} },
+  drain: async () => {},
 });
 
-export function startSensor(
-  paths: readonly string[],
-  { log, forwarder }: { readonly log: Log; readonly forwarder: EventForwarder },
-): AgentSensor {
-  if (paths.length === 0) return { on: [], off: [], close: () => undefined };
+export async function startSensor({ stateDirectory, configuration }: AgentSettings): Promise<Running> {
+  const log = createLog("sensor");
+  const forwarder = new EventForwarder({ stateDirectory, producer: "sensor", log });
   try {
-    return start(paths, log, forwarder);
+    return start(configuration["runtime.rules"], log, forwarder);
   } catch (thrown) {
-    // The identities of this machine do not depend on it.
+    // The rest of Vigil does not depend on it.
     return thrown instanceof VigilError ? off(thrown.message, thrown.hint) : off(messageOf(thrown));
   }
 }
 
-function start(paths: readonly string[], log: Log, forwarder: EventForwarder): AgentSensor {
+function start(paths: readonly string[], log: Log, forwarder: EventForwarder): Running {
   const files = paths.flatMap((path) => testFiles(path, (name) => name.endsWith(".yaml") || name.endsWith(".yml")));
   const { policies, ruleSet, diagnostics } = loadRuntimeRules(files, NO_INPUT);
   const mistakes = diagnostics.filter(({ severity }) => severity === "error");
@@ -87,11 +81,11 @@ function start(paths: readonly string[], log: Log, forwarder: EventForwarder): A
   }, FLUSH_MS).unref();
   const problem = mistakes.length === 0 ? "" : `, ${mistakes.length} mistakes (see the log)`;
   return {
-    on: [{ what: WHAT, where: `${count} rules${problem}` }],
-    off: [],
-    close: () => {
+    report: { on: [{ what: WHAT, where: `${count} rules${problem}` }], off: [], facts: {} },
+    drain: async (withinMs) => {
       clearInterval(timer);
       sensor[Symbol.dispose]();
+      await forwarder.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 2));
     },
   };
 }
