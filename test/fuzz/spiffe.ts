@@ -24,13 +24,12 @@ import {
   uriName,
 } from "../spiffe/certificate-builder.ts";
 import { a, b, bundles, EXPECTED, JWT_CLAIMS, jwkOfSigner, newSigner, signedToken } from "../spiffe/trust-fixture.ts";
+import { mutatedBytes, mutatedText, type UpTo } from "./mutation.ts";
 import { type FuzzTarget, threadMs } from "./target.ts";
 
 /** Far more than any input of this size may take. */
 const MAX_MS = 500;
-const MAX_CHANGES = 4;
 
-type UpTo = (limit: number) => number;
 type Verdict = Result<unknown, Error>;
 
 const intermediate = buildAuthority(
@@ -46,67 +45,6 @@ const witClaims = { sub: "spiffe://a.test/web", exp: NOW_MS / 1000 + 300, cnf: {
 const wit = signedToken({ alg: "ES256", kid: "wit-1", typ: "wit+jwt" }, witClaims, a.witSigner);
 const bundle = encodeJson({ spiffe_sequence: 1, spiffe_refresh_hint: 60, ...jsonOfTrustBundle(a.bundle) });
 const map = encodeJson({ trust_domains: { "a.test": jsonOfTrustBundle(a.bundle), "b.test": jsonOfTrustBundle(b.bundle) } });
-
-const PIECES = [
-  "spiffe://",
-  "/",
-  "..",
-  ".",
-  "%2e",
-  '"',
-  "{",
-  "}",
-  "[",
-  ",",
-  ":",
-  '"a":1,"a":2,',
-  '"__proto__":{},',
-  "null",
-  "1e999",
-  "\u0000",
-  "\ud800",
-  "é",
-  "=",
-  "-",
-  "e30",
-  "@",
-  "?",
-  "#",
-];
-
-function mutatedText(seed: string, upTo: UpTo): string {
-  let text = seed;
-  for (let changes = upTo(MAX_CHANGES + 1); changes > 0; changes--) {
-    const at = upTo(text.length + 1);
-    const other = upTo(text.length + 1);
-    const piece =
-      [PIECES[upTo(PIECES.length)] ?? "", text.slice(other, other + upTo(60)), "", String.fromCharCode(upTo(256))][upTo(4)] ?? "";
-    text = text.slice(0, at) + piece + text.slice(at + upTo(3));
-  }
-  return text;
-}
-
-function mutatedBytes(seed: Uint8Array, upTo: UpTo): Uint8Array {
-  let bytes = Buffer.from(seed);
-  for (let changes = upTo(MAX_CHANGES + 1); changes > 0; changes--) {
-    const at = upTo(bytes.length + 1);
-    const other = upTo(bytes.length + 1);
-    switch (upTo(4)) {
-      case 0:
-        if (at < bytes.length) bytes[at] = upTo(256);
-        break;
-      case 1:
-        if (at < bytes.length) bytes[at] = (bytes[at] ?? 0) ^ (1 << upTo(8));
-        break;
-      case 2:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(other, other + upTo(40)), bytes.subarray(at)]);
-        break;
-      default:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + upTo(8))]);
-    }
-  }
-  return upTo(20) === 0 ? bytes.subarray(0, upTo(bytes.length + 1)) : bytes;
-}
 
 /** A token with claims or header changed, the signature left as it was; or any text. */
 function mutatedToken(token: string, upTo: UpTo): string {

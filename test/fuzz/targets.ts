@@ -1,10 +1,20 @@
 import { celEvaluationFuzz } from "./cel.ts";
 import { celFrontEndFuzz } from "./cel-front-end.ts";
 import { grpcFuzz } from "./grpc.ts";
+import { identityFuzz } from "./identity.ts";
 import { regexFuzz } from "./regex.ts";
 import { spiffeFuzz } from "./spiffe.ts";
 import type { FuzzTarget } from "./target.ts";
 import { webhookFuzz } from "./webhook.ts";
 import { yamlFuzz } from "./yaml.ts";
 
-export const targets: readonly FuzzTarget[] = [regexFuzz, celFrontEndFuzz, celEvaluationFuzz, yamlFuzz, webhookFuzz, spiffeFuzz, grpcFuzz];
+export const targets: readonly FuzzTarget[] = [
+  regexFuzz,
+  celFrontEndFuzz,
+  celEvaluationFuzz,
+  yamlFuzz,
+  webhookFuzz,
+  spiffeFuzz,
+  grpcFuzz,
+  identityFuzz,
+];
