@@ -54,7 +54,7 @@ export class AccessPolicies {
   #current: AccessSnapshot;
   readonly #options: AccessPoliciesOptions;
 
-  /** Throws a ServiceError with `SERVICE_POLICIES` when one of the documents is wrong: its cause lists nothing that is not in the message. */
+  /** Throws a ServiceError with `SERVICE_POLICIES` when one of the documents is wrong; its hint lists what. */
   constructor(documents: readonly Document[], options: AccessPoliciesOptions = {}) {
     this.#current = compileSnapshot(documents, []);
     this.#options = options;
@@ -138,7 +138,7 @@ function compileSnapshot(documents: readonly Document[], read: readonly Diagnost
   const errors = sortDiagnostics([...problems, ...diagnostics].filter(({ severity }) => severity === "error"));
   const [first] = errors;
   if (first !== undefined)
-    throw new ServiceError("SERVICE_POLICIES", `the policies have ${errors.length} mistakes, the first: ${first.message}`, {
+    throw new ServiceError("SERVICE_POLICIES", `the policies have a mistake: ${first.message}`, {
       hint: errors.map(renderDiagnostic).join("\n"),
     });
   return new AccessSnapshot(new CompiledAccess(set), endpointsOf(workloads));
