@@ -171,7 +171,7 @@ export class NetworkEnforcement implements Disposable {
     if (this.#set === undefined || this.#workloads === undefined) return;
     const { now = Date.now, isAudit = false } = this.#options;
     const artifact = this.#compiler.compile({ set: this.#set, subjects: this.#subjects, learned: this.#learned, nowMs: now() });
-    const { whereabouts, levels } = this.#locate(this.#workloads);
+    const { whereabouts, levels } = this.#locate(this.#workloads, artifact.identities);
     const encoded = encodeSet(artifact, whereabouts);
     // Before the switch, since records of the new generation may come during it.
     const next = Math.max(2, this.#banks.generation + 1);
@@ -180,8 +180,12 @@ export class NetworkEnforcement implements Disposable {
     this.#names.delete(next - KEPT_GENERATIONS);
   }
 
-  #locate(workloads: readonly NetworkWorkload[]): { readonly whereabouts: Whereabouts; readonly levels: number } {
-    const identityOf = (end: Endpoint): number => this.#compiler.identityOf(end) ?? EXTERNAL_IDENTITY;
+  #locate(
+    workloads: readonly NetworkWorkload[],
+    known: readonly Endpoint[],
+  ): { readonly whereabouts: Whereabouts; readonly levels: number } {
+    const identities = new Map(known.map((end, identity) => [JSON.stringify(end), identity]));
+    const identityOf = (end: Endpoint): number => identities.get(JSON.stringify(end)) ?? EXTERNAL_IDENTITY;
     const host = identityOf(this.#host);
     const addresses: { address: Uint8Array; identity: number; isLocal: boolean }[] = localAddresses().map((address) => ({
       address,
