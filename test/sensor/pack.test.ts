@@ -128,6 +128,9 @@ afterAll(() => {
 const found = (): readonly string[] =>
   watched.detections.filter(({ finding }) => finding.ancestry.some(({ pid }) => pid === process.pid)).map(({ finding }) => finding.policy);
 
+/** The system's programs: a checkout in /tmp has a Node.js there, which one of the policies rightly finds. */
+const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 test("ordinary work raises none of them", { timeout: 60_000 }, async () => {
   const project = join(ordinary, "project");
   mkdirSync(project);
@@ -135,7 +138,9 @@ test("ordinary work raises none of them", { timeout: 60_000 }, async () => {
   writeFileSync(join(project, "main.c"), "int main(void) { return 0; }\n");
   writeFileSync(join(project, "Makefile"), "main: main.c\n\tcc -o main main.c && ./main\n");
   expect(await run("/usr/bin/make", ["-C", project])).toBe(0);
-  expect(await run("/bin/sh", ["-c", "npm install --offline --no-audit --no-fund --ignore-scripts=false"], { cwd: project })).toBe(0);
+  expect(
+    await run("/bin/sh", ["-c", `PATH=${SYSTEM_PATH} npm install --offline --no-audit --no-fund --ignore-scripts=false`], { cwd: project }),
+  ).toBe(0);
   expect(await run("/usr/bin/find", ["/etc", "-maxdepth", "1", "-name", "*.conf"])).toBe(0);
   expect(await run("/bin/tar", ["-cf", join(project, "all.tar"), "-C", project, "main.c"])).toBe(0);
   watched.sensor.drain();

@@ -1,9 +1,10 @@
 /** `vigil run`: a program, confined. */
 import { tmpdir } from "node:os";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { type ConfinedLaunch, type Confinement, launchConfined } from "../../confine/confined-launch.ts";
 import type { LaunchEnd, Launched } from "../../confine/launch.ts";
+import { isWithin, PRIVATE_DIRECTORIES } from "../../confine/launch-plan.ts";
 import { VigilError } from "../../lib/error.ts";
 import { missingAtStart } from "../../target/seccomp/call-families.ts";
 import type { Profile } from "../../target/seccomp/profile.ts";
@@ -43,9 +44,10 @@ export async function runConfined({ operands, terminal, environment }: Context, 
   try {
     const profile = flags.profile === undefined ? undefined : loadProfile(flags.profile, terminal);
     for (const problem of startProblems(profile)) terminal.note(`warning: ${problem}`);
+    const confinement = confinementOf(flags, command, profile);
     launch = await launchConfined(
-      { command, args, environment, directory: process.cwd() },
-      confinementOf(flags, command, profile),
+      { command, args, environment, directory: visibleDirectory(process.cwd(), confinement, terminal) },
+      confinement,
       { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
       { scratchDirectory: tmpdir() },
     );
@@ -64,6 +66,14 @@ export async function runConfined({ operands, terminal, environment }: Context, 
     stopForwarding();
     await launch.cgroup.remove();
   }
+}
+
+/** Where the program starts: here, or at the root where this directory is hidden by one that the program has for itself. */
+function visibleDirectory(directory: string, { writable, readable }: Confinement, terminal: Context["terminal"]): string {
+  const hidden = PRIVATE_DIRECTORIES.find((own) => isWithin(directory, own));
+  if (hidden === undefined || [...writable, ...readable].some((path) => isWithin(directory, resolve(path)))) return directory;
+  terminal.note(`note: it starts in / because ${hidden} is its own; \`--read .\` or \`--write .\` shows it this directory`);
+  return "/";
 }
 
 /** A program's own exit code cannot be told from one of Vigil's below this. */
