@@ -84,7 +84,7 @@ for workloads that do not exist yet. Every example of a call was really decided 
       kind: "list",
       value: "PATH",
       completes: "file",
-      summary: "Pods, workloads with Pod templates and Namespaces that there are, so that rules about nobody are found",
+      summary: "the Pods, workloads with Pod templates and Namespaces that there are, so that rules about nobody are found",
     },
     format: {
       kind: "choice",

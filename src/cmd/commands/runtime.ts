@@ -46,7 +46,7 @@ export const runtimeWatchCommand: Command = defineCommand({
       value: "EVENT",
       summary: "`process`, `file`, `network`, one as `file.write`, or `none`; programs that start and end when not given",
     },
-    rules: { kind: "list", short: "r", value: "PATH", completes: "file", summary: "RuntimePolicies and rule files of Falco to judge by" },
+    rules: { kind: "list", short: "r", value: "PATH", completes: "file", summary: "what to judge by: RuntimePolicies and rule files of Falco" },
     pid: { kind: "integer", value: "PID", min: 1, max: 4_194_304, summary: "only this process and those below it" },
     container: { kind: "text", value: "ID", summary: "only in containers whose id begins so" },
     duration: { kind: "duration", value: "TIME", summary: "end after so long" },
