@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -125,8 +125,10 @@ describe("vigil up", () => {
   });
 
   test("presents its SVID to who asks for the trust domain, as the shown command checks", () => {
-    const command = /^ {2}(openssl [\s\S]*?<\/dev\/null)$/m.exec(service.stdout())?.[1] ?? "";
-    const shown = execFileSync("sh", ["-c", `${command} 2>&1`], { encoding: "utf8" });
+    const printed = /^ {2}(openssl [\s\S]*?<\/dev\/null)$/m.exec(service.stdout())?.[1] ?? "";
+    // The webhook that took the place of the one before has taken another free port.
+    const command = printed.replace(/-connect \S+/, `-connect ${new URL(statusOf().admission.url).host}`);
+    const shown = spawnSync("sh", ["-c", `${command} 2>&1`], { encoding: "utf8" }).stdout;
     expect(shown).toContain("Verify return code: 0 (ok)");
     const certificate = execFileSync("openssl", ["x509", "-noout", "-text"], { encoding: "utf8", input: shown });
     expect(certificate).toContain("URI:spiffe://vigil.local/vigil/admission");
