@@ -102,7 +102,9 @@ describe("what the documentation runs", () => {
   test.each(runnable)("$document: $line", ({ line, expected }) => {
     const PATH = `${folder}:${dirname(process.execPath)}:${process.env["PATH"]}`;
     const { status, stderr } = spawnSync("sh", ["-c", line], { cwd: ROOT, env: { PATH, HOME: folder }, encoding: "utf8" });
-    expect({ status, stderr: expected === 2 ? "" : stderr }).toEqual({ status: expected, stderr: "" });
+    // Of a checkout in /tmp a confined program says that it does not start there.
+    const said = stderr.replace(/^note: it starts in \/ .*\n/m, "");
+    expect({ status, stderr: expected === 2 ? "" : said }).toEqual({ status: expected, stderr: "" });
   });
 });
 
