@@ -23,16 +23,28 @@ find_node() {
   node=$(command -v node) && fits "$node"
 }
 
-# Runs `npm ci` silently in folder $1 with the further arguments; what npm said is shown only when it failed.
+# Runs `npm ci` silently in folder $1 with the further arguments; what npm said is shown only when it failed. npm removes what is installed
+# before it fetches anything: it is kept beside, and put back when npm fails, so that what ran before runs on.
 npm_ci() {
   folder=$1
   shift
   command -v npm >/dev/null || die 'npm is not installed, and something has to be downloaded' \
     'install Node.js 24.15 or newer with npm, for example from https://nodejs.org'
+  modules=$folder/node_modules
+  before=$folder/.node_modules-before
+  if [ -e "$modules" ]; then
+    rm -rf "$before"
+    mv "$modules" "$before"
+  fi
   if ! said=$(cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=5000 "$@" 2>&1); then
+    if [ -e "$before" ]; then
+      rm -rf "$modules"
+      mv "$before" "$modules"
+    fi
     printf '%s\n' "$said" | grep '^npm error' | grep -v -e 'complete log' -e '^npm error  ' | head -n 6 >&2
     die "npm could not install into $folder" 'the npm registry must be reachable once; behind a proxy set HTTPS_PROXY, then run the same command again'
   fi
+  rm -rf "$before"
 }
 
 # True when the dependencies are there and not older than the lock file. $1 is `run` (what the product needs) or `develop` (everything).

@@ -1,7 +1,7 @@
 /** The launcher, in a checkout of its own. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -115,5 +115,23 @@ describe("the launcher", () => {
     rmSync(join(checkout, "installed"));
     expect(run(join(checkout, "vigil"), [], { PATH }).stderr).toContain("installing");
     expect(existsSync(join(checkout, "installed"))).toBe(true);
+  });
+
+  test("keeps what is installed when a newer lock file cannot be followed", () => {
+    const bin = join(folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "npm"), "#!/bin/sh\nrm -rf node_modules; mkdir node_modules; echo npm error network >&2; exit 1\n", {
+      mode: 0o755,
+    });
+    const PATH = `${bin}:${nodeOfVersion("24.15.0")}:${tools()}`;
+    writeFileSync(join(checkout, "package.json"), '{\n  "dependencies": {}\n}');
+    mkdirSync(join(checkout, "node_modules"));
+    for (const file of ["node_modules/.package-lock.json", "node_modules/dependency.js", "package-lock.json"]) {
+      writeFileSync(join(checkout, file), "{}");
+    }
+    execFileSync("touch", ["-d", "+10 seconds", join(checkout, "package-lock.json")]);
+    expect(run(join(checkout, "vigil"), [], { PATH })).toMatchObject({ status: 2, stderr: expect.stringContaining("npm error network") });
+    expect(readdirSync(checkout).filter((name) => name.includes("node_modules"))).toEqual(["node_modules"]);
+    expect(existsSync(join(checkout, "node_modules/dependency.js"))).toBe(true);
   });
 });
