@@ -1,7 +1,9 @@
 /** A compiled policy set and an inventory, as entries of the kernel's maps. */
+import { parseIpAddress } from "../lib/ip-address.ts";
 import { isLoopback, maskAddress } from "../lib/ip-network.ts";
 import type { Ground } from "../policy/access/decide-access.ts";
-import { EXTERNAL_IDENTITY, type KernelArtifact, type KernelPolicy, nodeOf, type PortVerdict } from "../target/kernel/kernel-artifact.ts";
+import { EXTERNAL_IDENTITY, type KernelArtifact, type KernelPolicy, type PortVerdict } from "../target/kernel/kernel-artifact.ts";
+import { nodeOf } from "../target/kernel/network-node.ts";
 import {
   type AddressFacts,
   type AddressKey,
@@ -121,7 +123,9 @@ function encodeAddresses(artifact: KernelArtifact, { addresses, host }: Whereabo
     const key = addressKey(address, bits);
     entries.set(`${key.bits} ${key.a} ${key.b} ${key.c} ${key.d}`, [key, facts]);
   };
-  for (const [node, { prefix }] of artifact.nodes.entries()) {
+  for (const [node, { prefix, patterns }] of artifact.nodes.entries()) {
+    // Those that have names are found by their addresses alone.
+    if (patterns.length > 0) continue;
     // Of IPv4, which stands for itself.
     if (prefix.address.length === 16 && prefix.bits >= IPV4_BITS && isMapped(prefix.address)) continue;
     const isHost = isLoopback(prefix.address) && prefix.bits >= (prefix.address.length === 4 ? 8 : 128);
@@ -130,6 +134,10 @@ function encodeAddresses(artifact: KernelArtifact, { addresses, host }: Whereabo
   for (const loopback of LOOPBACKS) {
     if (artifact.nodes.some(({ prefix }) => prefix.bits === loopback.bits && samePrefix(prefix, loopback))) continue;
     add(loopback, { node: Math.max(0, nodeOfPrefix(artifact, loopback)), identity: host, isLocal: 1 });
+  }
+  for (const [text, node] of artifact.learned) {
+    const address = parseIpAddress(text);
+    if (address !== undefined) add({ address, bits: address.length * 8 }, { node, identity: EXTERNAL_IDENTITY, isLocal: 0 });
   }
   for (const { address, identity, isLocal } of owners.values())
     add({ address, bits: address.length * 8 }, { node: Math.max(0, nodeOf(artifact, address)), identity, isLocal: isLocal ? 1 : 0 });
@@ -146,7 +154,7 @@ const samePrefix = (a: Prefix, b: Prefix): boolean =>
 
 /** The longest node that holds the whole prefix: longer ones inside of it are entries of their own. */
 const nodeOfPrefix = ({ nodes }: KernelArtifact, { address, bits }: Prefix): number =>
-  nodeOf({ nodes: nodes.map((node) => (node.prefix.bits <= bits ? node : { ...node, prefix: NOWHERE })) }, address);
+  nodeOf({ nodes: nodes.map((node) => (node.prefix.bits <= bits ? node : { ...node, prefix: NOWHERE })), learned: new Map() }, address);
 const NOWHERE: Prefix = { address: new Uint8Array(), bits: 0 };
 
 const isMapped = (address: Uint8Array): boolean =>

@@ -23,14 +23,23 @@ import {
 } from "../ebpf/index.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { parseIpAddress } from "../lib/ip-address.ts";
+import { formatIpAddress, sameAddress } from "../lib/ip-network.ts";
 import type { AccessSet } from "../policy/access/access-set.ts";
 import { type Endpoint, endpoint } from "../policy/access/endpoint.ts";
 import { KernelCompiler, type KernelSubject } from "../target/kernel/compile-kernel.ts";
-import { EXTERNAL_IDENTITY } from "../target/kernel/kernel-artifact.ts";
-import type { LearnedAddress } from "../target/kernel/network-node.ts";
-import { encodeSet, type Whereabouts } from "./encode-set.ts";
+import { EXTERNAL_IDENTITY, type KernelArtifact } from "../target/kernel/kernel-artifact.ts";
+import { type LearnedAddress, nodeOfNames } from "../target/kernel/network-node.ts";
+import { addressKey, encodeSet, type Whereabouts } from "./encode-set.ts";
 import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
-import { DEFAULT_SIZES, FLOW_RECORD, type NetworkMaps, type NetworkSizes, networkMaps } from "./kernel-maps.ts";
+import {
+  type AddressFacts,
+  type AddressKey,
+  DEFAULT_SIZES,
+  FLOW_RECORD,
+  type NetworkMaps,
+  type NetworkSizes,
+  networkMaps,
+} from "./kernel-maps.ts";
 import { lookups, MAX_CGROUP_LEVEL } from "./lookups.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 import { NetworkPins } from "./network-pins.ts";
@@ -82,7 +91,9 @@ export class NetworkEnforcement implements Disposable {
   readonly #names: Map<number, FlowNames>;
   #subjects: readonly KernelSubject[];
   #workloads: readonly NetworkWorkload[] | undefined;
-  #learned: readonly LearnedAddress[] = [];
+  /** By the text of the address. */
+  #learned: ReadonlyMap<string, LearnedAddress> = new Map();
+  #inForce: { readonly artifact: KernelArtifact; readonly whereabouts: Whereabouts } | undefined;
   #set: AccessSet | undefined;
 
   /** `openNetworkEnforcement` makes it. */
@@ -116,10 +127,9 @@ export class NetworkEnforcement implements Disposable {
    * Who is where. Takes effect as a whole, and at once when the policies are known. Workloads that start later should be told before they bind
    * sockets: a socket that was bound before counts as the host's. Throws `NETWORK_CGROUP`, `NETWORK_SET`.
    */
-  setInventory(workloads: readonly NetworkWorkload[], learned: readonly LearnedAddress[] = []): void {
-    const before = [this.#workloads, this.#learned, this.#subjects] as const;
+  setInventory(workloads: readonly NetworkWorkload[]): void {
+    const before = [this.#workloads, this.#subjects] as const;
     this.#workloads = workloads;
-    this.#learned = learned;
     this.#subjects = [
       { endpoint: this.#host, hasUpperLayer: false },
       ...workloads.map(({ endpoint: workload, hasUpperLayer = false }) => ({ endpoint: workload, hasUpperLayer })),
@@ -127,7 +137,7 @@ export class NetworkEnforcement implements Disposable {
     try {
       this.#apply();
     } catch (thrown) {
-      [this.#workloads, this.#learned, this.#subjects] = before;
+      [this.#workloads, this.#subjects] = before;
       throw thrown;
     }
   }
@@ -140,6 +150,27 @@ export class NetworkEnforcement implements Disposable {
       this.#apply();
     } catch (thrown) {
       this.#set = before;
+      throw thrown;
+    }
+  }
+
+  /**
+   * Which names (lower case) an address is known to be the answer to, from now on; none: it is forgotten. Takes effect before it returns, as one
+   * write into a map unless policies never saw such a combination of names. Throws `NETWORK_SET`: nothing is learned then.
+   */
+  setNames(changes: readonly LearnedAddress[]): void {
+    const before = this.#learned;
+    const learned = new Map(before);
+    for (const change of changes) {
+      const key = formatIpAddress(change.address);
+      if (change.names.length === 0) learned.delete(key);
+      else learned.set(key, change);
+    }
+    this.#learned = learned;
+    try {
+      if (!this.#patchNames(changes)) this.#apply();
+    } catch (thrown) {
+      this.#learned = before;
       throw thrown;
     }
   }
@@ -166,17 +197,42 @@ export class NetworkEnforcement implements Disposable {
     this.close({ keepPinned: false });
   }
 
+  /** False when the policies must be compiled again for it. */
+  #patchNames(changes: readonly LearnedAddress[]): boolean {
+    const { artifact, whereabouts } = this.#inForce ?? {};
+    if (artifact === undefined || whereabouts === undefined) return false;
+    const written: (readonly [AddressKey, AddressFacts])[] = [];
+    const removed: AddressKey[] = [];
+    for (const change of changes) {
+      const node = nodeOfNames(artifact, change);
+      if (node === undefined) return false;
+      const key = addressKey(change.address, change.address.length * 8);
+      const owner = whereabouts.addresses.findLast(({ address }) => sameAddress(address, change.address));
+      const { prefix, patterns } = artifact.nodes[node] ?? { prefix: undefined, patterns: [] };
+      const isEntry = owner !== undefined || patterns.length > 0 || prefix?.bits === change.address.length * 8;
+      if (isEntry) written.push([key, { node, identity: owner?.identity ?? EXTERNAL_IDENTITY, isLocal: owner?.isLocal === true ? 1 : 0 }]);
+      else removed.push(key);
+    }
+    return this.#banks.patchAddresses(written, removed);
+  }
+
   #apply(): void {
     // One without the other would take back what an earlier process has put in force.
     if (this.#set === undefined || this.#workloads === undefined) return;
     const { now = Date.now, isAudit = false } = this.#options;
-    const artifact = this.#compiler.compile({ set: this.#set, subjects: this.#subjects, learned: this.#learned, nowMs: now() });
+    const artifact = this.#compiler.compile({
+      set: this.#set,
+      subjects: this.#subjects,
+      learned: [...this.#learned.values()],
+      nowMs: now(),
+    });
     const { whereabouts, levels } = this.#locate(this.#workloads, artifact.identities);
     const encoded = encodeSet(artifact, whereabouts);
     // Before the switch, since records of the new generation may come during it.
     const next = Math.max(2, this.#banks.generation + 1);
     this.#names.set(next, { identities: artifact.identities, grounds: encoded.grounds });
     this.#banks.swap(encoded, { levels, isAudit });
+    this.#inForce = { artifact, whereabouts };
     this.#names.delete(next - KEPT_GENERATIONS);
   }
 

@@ -2,7 +2,7 @@
 import { type Collection, createMap, KeyedMap, type LoadedMap, type MapSpec, ReferenceMap } from "../ebpf/index.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
 import type { EncodedSet } from "./encode-set.ts";
-import type { Banked, NetworkMaps } from "./kernel-maps.ts";
+import type { AddressFacts, AddressKey, Banked, NetworkMaps } from "./kernel-maps.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 
 /** Entries of one map of a set, at most. */
@@ -60,6 +60,25 @@ export class PolicyBanks implements Disposable {
     new KeyedMap(this.#loaded.map(state)).set(0, { generation: next, levels, isAudit: isAudit ? 1 : 0 });
     this.#generation = next;
     return next;
+  }
+
+  /**
+   * Changes single entries of the addresses that are in force; false when there is no room, so that the whole set must be written. Programs see
+   * each of them at once.
+   */
+  patchAddresses(written: readonly (readonly [AddressKey, AddressFacts])[], removed: readonly AddressKey[]): boolean {
+    const name = `${this.#maps.banks.addresses.inner.name} ${this.#generation & 1}`;
+    const placed = this.#placed.get(name);
+    if (placed === undefined) return false;
+    const keys = new Map(placed.keys);
+    for (const key of removed) keys.delete(keyText(key));
+    for (const [key] of written) keys.set(keyText(key), key);
+    if (keys.size > placed.map.spec.maxEntries) return false;
+    const map = new KeyedMap(placed.map as LoadedMap<AddressKey, AddressFacts>);
+    for (const key of removed) map.delete(key);
+    for (const [key, facts] of written) map.set(key, facts);
+    this.#placed.set(name, { map: placed.map, keys });
+    return true;
   }
 
   #place<K, V>({ outer, inner }: Banked<K, V>, bank: number, entries: readonly (readonly [K, V])[]): void {

@@ -54,14 +54,15 @@ export class KernelCompiler {
       this.#forget();
     }
     const rules = (["egress", "ingress"] as const).flatMap((direction) => Object.values(set.rules[direction]).flat());
-    const nodes = networkNodes(rules, learned);
+    const network = networkNodes(rules, learned);
+    const { nodes } = network;
     const nodesKey = JSON.stringify(nodes.map(({ prefix, patterns }) => [[...prefix.address], prefix.bits, patterns]));
     if (nodesKey !== this.#nodesKey || (set.hasRollouts && nowMs !== this.#nowMs)) this.#forget();
     this.#nodesKey = nodesKey;
     this.#nowMs = nowMs;
     return {
+      ...network,
       identities: this.#world.subjects.map(({ endpoint }) => endpoint),
-      nodes,
       egress: this.#direction("egress", set, nodes, nowMs),
       ingress: this.#direction("ingress", set, nodes, nowMs),
     };

@@ -2,21 +2,18 @@
  * What the kernel enforces, as plain data. Three look-ups decide a packet in one direction: the class of the peer by its identity, the
  * class of its address by the longest prefix, and the verdict of both by protocol and port. `decideInKernel` does exactly these.
  */
-import { prefixContains } from "../../lib/ip-network.ts";
 import type { Direction } from "../../policy/access/access-rule.ts";
 import type { Ground } from "../../policy/access/decide-access.ts";
 import type { Endpoint } from "../../policy/access/endpoint.ts";
 import type { Protocol } from "../../resource/port-spec.ts";
-import type { NetworkNode } from "./network-node.ts";
+import { type NetworkNodes, nodeOf } from "./network-node.ts";
 
 /** The identity of whatever is not known. */
 export const EXTERNAL_IDENTITY = 0;
 
-export interface KernelArtifact {
+export interface KernelArtifact extends NetworkNodes {
   /** By identity; index 0 is whatever is not known. */
   readonly identities: readonly Endpoint[];
-  /** By number; the longest prefix that holds an address is its node. */
-  readonly nodes: readonly NetworkNode[];
   /** By identity: only workloads are governed. */
   readonly egress: ReadonlyMap<number, KernelPolicy>;
   readonly ingress: ReadonlyMap<number, KernelPolicy>;
@@ -55,19 +52,6 @@ export interface KernelQuestion {
   readonly destinationAddress: Uint8Array;
   readonly protocol: Protocol;
   readonly port: number;
-}
-
-/** The node of an address: the longest prefix that holds it. */
-export function nodeOf({ nodes }: Pick<KernelArtifact, "nodes">, address: Uint8Array): number {
-  let best = -1;
-  let bits = -1;
-  for (const [index, { prefix }] of nodes.entries()) {
-    if (prefix.bits > bits && prefixContains(prefix, address)) {
-      best = index;
-      bits = prefix.bits;
-    }
-  }
-  return best;
 }
 
 /** The verdict of the kernel's maps: denied when either direction denies. Undefined in a direction that nothing governs. */
