@@ -1,7 +1,7 @@
 /** Events of a process that has no store, on their way to the one of the control process. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ActionFields, DecisionFields, FindingFields } from "../event/producer.ts";
+import type { ActionFields, DecisionFields, FindingFields, FlowFields } from "../event/producer.ts";
 import { writeFileAtomic } from "../lib/atomic-write.ts";
 import { messageOf } from "../lib/error.ts";
 import type { Log } from "./log.ts";
@@ -14,8 +14,16 @@ export interface ForwardedEvents {
   readonly decisions: readonly DecisionFields[];
   readonly actions: readonly ActionFields[];
   readonly findings: readonly FindingFields[];
+  readonly flows: readonly FlowFields[];
+  readonly gaps: readonly ForwardedGap[];
   /** Events that were lost because too many waited. */
   readonly lost: number;
+}
+
+/** What was lost before it became an event. */
+export interface ForwardedGap {
+  readonly count: number;
+  readonly reason: "ring_full" | "queue_full";
 }
 
 export const EVENTS_ROUTE = "POST /v1/events";
@@ -32,6 +40,8 @@ type Waiting = { readonly sizeBytes: number } & (
   | { readonly kind: "decision"; readonly fields: DecisionFields }
   | { readonly kind: "action"; readonly fields: ActionFields }
   | { readonly kind: "finding"; readonly fields: FindingFields }
+  | { readonly kind: "flow"; readonly fields: FlowFields }
+  | { readonly kind: "gap"; readonly fields: ForwardedGap }
 );
 
 export class EventForwarder {
@@ -57,6 +67,15 @@ export class EventForwarder {
 
   found(fields: FindingFields): void {
     this.#add({ kind: "finding", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  flowed(fields: FlowFields): void {
+    this.#add({ kind: "flow", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  /** Counts what was lost before it became an event. */
+  missed(fields: ForwardedGap): void {
+    this.#add({ kind: "gap", fields, sizeBytes: sizeOf(fields) });
   }
 
   /** Sends what waits, for so long at most. The store may have ended before: what is left is kept for the next start. */
@@ -130,6 +149,8 @@ export class EventForwarder {
       decisions: batch.flatMap((event) => (event.kind === "decision" ? [event.fields] : [])),
       actions: batch.flatMap((event) => (event.kind === "action" ? [event.fields] : [])),
       findings: batch.flatMap((event) => (event.kind === "finding" ? [event.fields] : [])),
+      flows: batch.flatMap((event) => (event.kind === "flow" ? [event.fields] : [])),
+      gaps: batch.flatMap((event) => (event.kind === "gap" ? [event.fields] : [])),
       lost: this.#lost,
     };
     try {
@@ -149,4 +170,4 @@ export class EventForwarder {
   }
 }
 
-const sizeOf = (fields: DecisionFields | ActionFields | FindingFields): number => Buffer.byteLength(JSON.stringify(fields)) + 1;
+const sizeOf = (fields: Waiting["fields"]): number => Buffer.byteLength(JSON.stringify(fields)) + 1;

@@ -50,7 +50,7 @@ test("what the host did is one line each", () => {
     "TIME  EXEC  /usr/bin/curl -s http://10.0.0.7/  spiffe://shop.example/orders    pid 4711",
     "TIME  READ  /etc/shadow  spiffe://shop.example/orders  /usr/bin/curl: failed with errno 13  pid 4711",
     "TIME  CONNECT  tcp 10.0.0.7:80  spiffe://shop.example/orders  /usr/bin/curl  pid 4711",
-    "TIME  DENY  spiffe://shop.example/orders → world:80  orders-egress  tcp egress, 74 B out, 0 B in",
+    "TIME  DENY  orders → world:80  tcp  orders-egress/default  nothing allows it, 74 B out, 0 B in  kernel  —",
     "TIME  ALERT  /etc/shadow  falco: Read sensitive file untrusted  curl read /etc/shadow  pid 4711  3 times",
   ]);
   const hostile = compactLine({ ...process, args: ["a\nDENY\u001b[2J"] });

@@ -4,6 +4,7 @@
  *     12:04:33.002  DENY   create Pod shop/debug  pod-security-restricted  runs as root (containers[0])  admission  41 µs
  */
 import type { VigilEvent } from "./event.ts";
+import type { FlowEvent } from "./runtime-event.ts";
 
 /** The columns of the line, so that a terminal can align and colour them. The first is local time. */
 export function compactColumns(event: VigilEvent): readonly string[] {
@@ -54,9 +55,11 @@ export function compactColumns(event: VigilEvent): readonly string[] {
       return [
         time,
         event.verdict.toUpperCase(),
-        oneLine(`${event.srcId} → ${event.dstId}:${event.dstPort}`),
-        oneLine(event.policy),
-        `${event.proto} ${event.direction}, ${event.bytesSent} B out, ${event.bytesReceived} B in`,
+        oneLine(flowText(event)),
+        oneLine(event.rule === "" ? event.policy : `${event.policy}/${event.rule}`),
+        oneLine([event.reason, flowAmount(event)].filter((part) => part !== "").join(", ")),
+        event.layer,
+        event.latencyUs === 0 ? "—" : formatMicros(event.latencyUs),
       ];
     case "finding":
       return [
@@ -72,6 +75,19 @@ export function compactColumns(event: VigilEvent): readonly string[] {
       return event satisfies never;
   }
 }
+
+/** `orders → payments:8443  POST /refund`: by names where there are any. */
+export const flowText = ({ srcName, srcId, dstName, dstId, dstPort, request, proto }: FlowEvent): string =>
+  `${shortName(srcName) || srcId} → ${shortName(dstName) || dstId}:${dstPort}  ${request || proto}`;
+
+/** Without its namespace: the JSON has it. */
+const shortName = (name: string): string => name.slice(name.indexOf("/") + 1);
+
+const flowAmount = ({ bytesSent, bytesReceived, count }: FlowEvent): string =>
+  [
+    ...(bytesSent + bytesReceived === 0 ? [] : [`${bytesSent} B out, ${bytesReceived} B in`]),
+    ...(count === 1 ? [] : [`${count} times`]),
+  ].join(", ");
 
 /** The kernel's number for what went wrong, when it did; people know them by the name in errno(1). */
 const outcome = (result: number): string => (result < 0 ? `failed with errno ${-result}` : "");

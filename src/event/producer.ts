@@ -54,6 +54,11 @@ export class EventProducer {
     return { ...this.#stamp(), kind: "gap", ...fields, tenant: this.#tenant(undefined) };
   }
 
+  /** The gap of what was lost before it was numbered. */
+  lost(count: number, reason: GapEvent["reason"], subject: string): GapEvent {
+    return this.gap({ fromSeq: this.#seq, toSeq: this.#seq, count, reason, subject, severity: 4 });
+  }
+
   process(fields: ProcessFields): ProcessEvent {
     return { ...this.#stamp(), kind: "process", ...fields, tenant: this.#tenant(fields.tenant) };
   }

@@ -73,6 +73,8 @@ export interface NetworkEvent extends EventStamp, ActingProcess {
 export interface FlowEvent extends EventStamp {
   readonly kind: "flow";
   readonly verdict: "allow" | "deny" | "audit" | "error";
+  /** Where it was judged: by the kernel of this host, or by the process that was called. */
+  readonly layer: "kernel" | "process";
   readonly direction: "ingress" | "egress";
   readonly proto: "tcp" | "udp" | "icmp" | "sctp" | "other";
   readonly srcIp: string;
@@ -82,9 +84,22 @@ export interface FlowEvent extends EventStamp {
   /** SPIFFE IDs, `unresolved:<cgroup>`, or `world` for an address that no workload has. */
   readonly srcId: string;
   readonly dstId: string;
+  /** Of their Workload resources, as `shop/orders`; empty where there is none. */
+  readonly srcName: string;
+  readonly dstName: string;
+  /** `POST /refund`; empty where the layer sees no request. */
+  readonly request: string;
   /** The policy that decided, and the rule in it; empty when none had to. */
   readonly policy: string;
   readonly rule: string;
+  /** `file:line:column` of the rule; empty when none had to decide. */
+  readonly source: string;
+  /** Why, in words. */
+  readonly reason: string;
+  /** What deciding took; 0 where it is not measured. */
+  readonly latencyUs: number;
+  /** Alike flows that this event stands for: 1, or more when they came too fast to be told one by one. */
+  readonly count: number;
   /** RFC 3339, UTC. */
   readonly startTime: string;
   /** Empty while the connection is open. */

@@ -80,15 +80,17 @@ const alike = ({ binary, cgroupId, containerId }: ActingProcess): object => ({ b
 const single = ({ execId, parentExecId, pid }: ActingProcess): object => ({ execId, parentExecId, pid });
 
 function flowRow(event: FlowEvent, kind: number, ids: object): EventRow {
-  const { verdict, policy, direction, proto, srcId, dstId, rule, isEncrypted, dstPort } = event;
+  const { verdict, policy, layer, direction, proto, srcId, dstId, srcName, dstName, rule, source, reason, isEncrypted, dstPort } = event;
+  const { request, latencyUs, count } = event;
   const { srcIp, srcPort, dstIp, startTime, endTime, bytesSent, bytesReceived, packetsSent, packetsReceived, communityId, execId } = event;
-  const mine = { srcIp, srcPort, dstIp, startTime, endTime, bytesSent, bytesReceived, packetsSent, packetsReceived, communityId, execId };
+  const times = { startTime, endTime, count, latencyUs };
+  const mine = { srcIp, srcPort, dstIp, request, ...times, bytesSent, bytesReceived, packetsSent, packetsReceived, communityId, execId };
   return {
     kind,
     verdict,
     policy,
     object: `${srcId} → ${dstId}:${dstPort}`,
-    detail: JSON.stringify({ direction, proto, srcId, dstId, dstPort, rule, isEncrypted }),
+    detail: JSON.stringify({ layer, direction, proto, srcId, dstId, srcName, dstName, dstPort, rule, source, reason, isEncrypted }),
     ...own({ ...ids, ...mine }),
   };
 }

@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { type ActionFields, type DecisionFields, EventProducer, type FindingFields } from "../../event/producer.ts";
+import type { GapEvent } from "../../event/event.ts";
+import { type ActionFields, type DecisionFields, EventProducer, type FindingFields, type FlowFields } from "../../event/producer.ts";
 import { EventStore } from "../../evidence/event-store.ts";
 import { EVENTS_FOLDER } from "../events/store.ts";
 import type { Log } from "../log.ts";
@@ -15,6 +16,9 @@ export interface Evidence {
   decided(fields: DecisionFields): void;
   acted(fields: ActionFields): void;
   found(fields: FindingFields): void;
+  flowed(fields: FlowFields): void;
+  /** So many were lost before they became events. */
+  missed(count: number, reason: GapEvent["reason"], subject: string): void;
 }
 
 const MIB = 1024 * 1024;
@@ -40,5 +44,7 @@ export function openEvidence({ stateDirectory, configuration }: ControlSettings,
     decided: (fields) => void store.append(producer.decision(fields)),
     acted: (fields) => void store.append(producer.action(fields)),
     found: (fields) => void store.append(producer.finding(fields)),
+    flowed: (fields) => void store.append(producer.flow(fields)),
+    missed: (count, reason, subject) => void store.append(producer.lost(count, reason, subject)),
   };
 }

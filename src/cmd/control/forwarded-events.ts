@@ -36,32 +36,57 @@ const FINDING_TEXTS = [
   "lastSeen",
   "status",
 ];
+const FLOW_TEXTS = [
+  "verdict",
+  "layer",
+  "direction",
+  "proto",
+  "srcIp",
+  "dstIp",
+  "srcId",
+  "dstId",
+  "srcName",
+  "dstName",
+  "request",
+  "policy",
+  "rule",
+  "source",
+  "reason",
+  "startTime",
+  "endTime",
+  "communityId",
+  "execId",
+  "subject",
+];
+const FLOW_NUMBERS = ["srcPort", "dstPort", "bytesSent", "bytesReceived", "packetsSent", "packetsReceived", "latencyUs", "count"];
 const ACTION_TEXTS = ["action", "object", "outcome", "message", "subject"];
 
 /** Stores what a process of the same Vigil sends. Who can open the management socket is its owner; the form is checked all the same. */
-export function storeForwarded(body: JsonValue, evidence: Pick<Evidence, "decided" | "acted" | "found">): { readonly stored: number } {
-  const { decisions, actions, findings, producer, lost } = readForwarded(body);
+export function storeForwarded(body: JsonValue, evidence: Omit<Evidence, "store" | "directory">): { readonly stored: number } {
+  const { decisions, actions, findings, flows, gaps, producer, lost } = readForwarded(body);
   for (const decision of decisions) evidence.decided(decision);
   for (const action of actions) evidence.acted(action);
   for (const finding of findings) evidence.found(finding);
+  for (const flow of flows) evidence.flowed(flow);
+  for (const gap of gaps) evidence.missed(gap.count, gap.reason, producer);
   if (lost > 0) {
     const message = `${lost} events of ${producer} were lost: too many waited`;
     evidence.acted({ action: "store events", object: producer, outcome: "failed", message, subject: "vigil", severity: 4 });
   }
-  return { stored: decisions.length + actions.length + findings.length };
+  return { stored: decisions.length + actions.length + findings.length + flows.length };
 }
 
 function readForwarded(body: JsonValue): ForwardedEvents {
   if (!isJsonObject(body)) throw refused();
-  const { producer, decisions, actions, findings, lost } = body;
-  if (!isJsonArray(findings)) throw refused();
+  const { producer, decisions, actions, findings, flows, gaps, lost } = body;
+  if (!isJsonArray(findings) || !isJsonArray(flows) || !isJsonArray(gaps)) throw refused();
   if (typeof producer !== "string" || typeof lost !== "number" || !isJsonArray(decisions) || !isJsonArray(actions)) throw refused();
   const isDecision = (value: JsonValue): boolean =>
     hasFields(value, DECISION_TEXTS) && typeof value["latencyUs"] === "number" && isEvidence(value["evidence"]);
   if (!decisions.every(isDecision) || !actions.every((value) => hasFields(value, ACTION_TEXTS))) throw refused();
-  if (!findings.every(isFinding)) throw refused();
+  if (!findings.every(isFinding) || !flows.every(isFlow) || !gaps.every(isGap)) throw refused();
   // Every field was looked at above; the values of unions are Vigil's own.
-  return { producer, decisions, actions, findings, lost } as unknown as ForwardedEvents;
+  return { producer, decisions, actions, findings, flows, gaps, lost } as unknown as ForwardedEvents;
 }
 
 function hasFields(value: JsonValue, texts: readonly string[]): value is JsonObject {
@@ -86,9 +111,17 @@ function isFinding(value: JsonValue): boolean {
   return isJsonObject(fields) && Object.values(fields).every((text) => typeof text === "string");
 }
 
+const isFlow = (value: JsonValue): boolean =>
+  hasFields(value, FLOW_TEXTS) &&
+  FLOW_NUMBERS.every((name) => typeof value[name] === "number") &&
+  typeof value["isEncrypted"] === "boolean";
+
+const isGap = (value: JsonValue): boolean =>
+  isJsonObject(value) && typeof value["count"] === "number" && (value["reason"] === "ring_full" || value["reason"] === "queue_full");
+
 const isEvidence = (value: JsonValue | undefined): boolean =>
   isJsonArray(value) &&
   value.every((item) => isJsonObject(item) && typeof item["expression"] === "string" && typeof item["value"] === "string");
 
 const refused = (): VigilError<ManagementErrorCode> =>
-  new VigilError("MANAGEMENT_BODY", "expected decisions, actions and findings of a process of Vigil");
+  new VigilError("MANAGEMENT_BODY", "expected decisions, actions, findings and flows of a process of Vigil");

@@ -1,5 +1,5 @@
 /** `vigil events why`: one event, with everything that decided or was seen. */
-import { oneLine as printable } from "../../event/compact-line.ts";
+import { flowText, oneLine as printable } from "../../event/compact-line.ts";
 import type { DecisionEvent, VigilEvent } from "../../event/event.ts";
 import { SEVERITY_NAMES } from "../../event/event-stamp.ts";
 import type { FileEvent, FindingEvent, FlowEvent, NetworkEvent, ProcessEvent } from "../../event/runtime-event.ts";
@@ -129,21 +129,27 @@ const aboutProcess = (event: ProcessEvent | FileEvent | NetworkEvent | FindingEv
 ];
 
 function aboutFlow(event: FlowEvent): About {
-  const { srcId, srcIp, srcPort, dstId, dstIp, dstPort } = event;
+  const { srcId, srcName, srcIp, srcPort, dstId, dstName, dstIp, dstPort } = event;
+  const end = (name: string, id: string, ip: string, port: number): string =>
+    printable([name, id, ip, port === 0 ? "" : `port ${port}`].filter((part) => part !== "").join(" "));
   return {
-    title: printable(`${event.verdict.toUpperCase()} ${srcId} → ${dstId}:${dstPort}`),
+    title: printable(`${event.verdict.toUpperCase()} ${flowText(event)}`),
     facts: [
-      ["from", `${srcIp} port ${srcPort}`],
-      ["to", `${dstIp} port ${dstPort}, ${event.proto}, ${event.direction}${event.isEncrypted ? ", encrypted" : ""}`],
+      ["because", printable(event.reason)],
       ["policy", event.policy],
       ["rule", event.rule],
-      ["bytes", `${event.bytesSent} sent, ${event.bytesReceived} received`],
+      ["written in", event.source],
+      ["decided by", `${event.layer}, ${event.direction}${event.latencyUs === 0 ? "" : `, in ${formatDuration(event.latencyUs / 1_000)}`}`],
+      ["from", end(srcName, srcId, srcIp, srcPort)],
+      ["to", `${end(dstName, dstId, dstIp, dstPort)}, ${event.proto}${event.isEncrypted ? ", encrypted" : ""}`],
+      ["bytes", event.bytesSent + event.bytesReceived === 0 ? "" : `${event.bytesSent} sent, ${event.bytesReceived} received`],
+      ["times", event.count === 1 ? "" : `${event.count}, told as one`],
       ["from when", event.startTime],
       ["until", event.endTime],
       ["community id", event.communityId],
       ["execution", event.execId],
     ],
-    more: [],
+    more: event.policy === "" ? [] : ["", `What it asks for: vigil policy explain ${event.policy.split(/[ /]/).at(-1) ?? ""}`],
   };
 }
 
