@@ -11,16 +11,20 @@ import { textOfOctets, textsOf } from "./record-text.ts";
 const MAX_ARGUMENTS_BYTES = 4096;
 
 /** All of them, or one; those that end meanwhile are left out, or lack what could not be read any more. */
-export function readProcesses(program: KernelProgram, bootNs: bigint, pid?: number): readonly ExecEvent[] {
+export const readProcesses = (program: KernelProgram, bootNs: bigint, pid?: number): readonly ExecEvent[] =>
+  readTasks(program, pid).map((task) => processOf(task, bootNs));
+
+/** What the kernel's own list says of them. */
+export function readTasks(program: KernelProgram, pid?: number): readonly TaskFacts[] {
   using link = attachIterator(program, pid === undefined ? undefined : { kind: "process", pid });
   const { decode } = codecOf(TASK_RECORD);
-  const found: ExecEvent[] = [];
+  const found: TaskFacts[] = [];
   let rest = Buffer.alloc(0);
   for (const piece of readIterator(link)) {
     const octets = Buffer.concat([rest, piece]);
     const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
     let at = 0;
-    for (; at + TASK_RECORD.size <= octets.length; at += TASK_RECORD.size) found.push(processOf(decode(view, at).task, bootNs));
+    for (; at + TASK_RECORD.size <= octets.length; at += TASK_RECORD.size) found.push(decode(view, at).task);
     rest = Buffer.from(octets.subarray(at));
   }
   return found;

@@ -118,6 +118,56 @@ describe("the table of processes", () => {
     expect(processes.evicted).toBeGreaterThan(0);
   });
 
+  test("of those that ended the last are found, and their children still know them", () => {
+    const processes = table();
+    processes.seed([exec(1, "init"), exec(2, "daemon", { parentPid: 1 })]);
+    processes.fork({ pid: 3, parentPid: 2, startNs: 3n });
+    processes.exit(2);
+    for (let pid = 10; pid < 10_000; pid++) {
+      processes.fork({ pid, parentPid: 1, startNs: BigInt(pid) });
+      processes.exit(pid);
+    }
+    expect(processes.size).toBe(2 + 4_096);
+    expect(processes.find(2)).toBeUndefined();
+    expect(processes.find(9_999)).toBeDefined();
+    expect(names(processes, 3)).toEqual(["daemon", "daemon", "init"]);
+  });
+
+  test("whoever forks and ends again and again does not keep all of its line", () => {
+    const processes = table();
+    processes.seed([exec(1, "init")]);
+    for (let pid = 2; pid < 20_000; pid++) {
+      processes.fork({ pid, parentPid: pid - 1, startNs: BigInt(pid) });
+      processes.exit(pid - 1);
+    }
+    let length = 0;
+    for (let at = processes.find(19_999)?.parent ?? null; at !== null; at = at.parent) length += 1;
+    expect(length).toBeGreaterThanOrEqual(64);
+    expect(length).toBeLessThan(128);
+  });
+
+  test("those whose end was lost are ended", () => {
+    const processes = table();
+    processes.seed([exec(1, "init"), exec(2, "gone"), exec(3, "used again")]);
+    const living = new Map([
+      [1, 1n],
+      [3, 50n],
+    ]);
+    expect(processes.endOthers((pid, startNs) => living.get(pid) === startNs)).toBe(2);
+    expect(processes.endOthers((pid, startNs) => living.get(pid) === startNs)).toBe(0);
+    expect(processes.find(2)?.name).toBe("gone");
+  });
+
+  test("one that has ended before it was told of takes no living one's place", () => {
+    const processes = table();
+    processes.seed([exec(1, "init"), exec(2, "living", { startNs: 50n })]);
+    expect(processes.execEnded(exec(2, "dead", { parentPid: 1 })).name).toBe("dead");
+    expect(processes.find(2)?.name).toBe("living");
+    processes.execEnded(exec(3, "dead", { parentPid: 1 }));
+    expect(names(processes, 3)).toEqual(["dead", "init"]);
+    expect(processes.endOthers(() => false)).toBe(2);
+  });
+
   test("whatever events come, ancestries end and the size is bounded", () => {
     const event = fc.record({ kind: fc.constantFrom("fork", "exec", "exit"), pid: fc.nat(20), parent: fc.nat(20), at: fc.nat(50) });
     fc.assert(

@@ -18,6 +18,8 @@ export interface ProcessTableOptions {
   readonly lookups: ProcessLookups;
   /** Processes that are kept, ended ones included. Default 65,536. */
   readonly limit?: number;
+  /** Ended ones that can still be found by their PID, for records that are read late. Default 4,096. */
+  readonly endedLimit?: number;
 }
 
 /** Who a process is to the kernel. */
@@ -71,9 +73,12 @@ export interface ExecEvent {
 }
 
 const DEFAULT_LIMIT = 65_536;
+const DEFAULT_ENDED_LIMIT = 4_096;
 /** Of the arguments that are kept: the kernel passes up to 2 MiB, and rules look at the beginning. */
 const MAX_ARGUMENTS_TEXT = 4_096;
 const ANCESTRY_LIMIT = 64;
+/** Ancestors that may be kept before those beyond the limit are cut off. */
+const MAX_DEPTH = 2 * ANCESTRY_LIMIT;
 /** (uid_t)-1, as the kernel says that nobody logged in. */
 const NO_LOGIN = 4_294_967_295;
 
@@ -81,16 +86,18 @@ export class ProcessTable {
   readonly #bootId: string;
   readonly #lookups: ProcessLookups;
   readonly #limit: number;
+  readonly #endedLimit: number;
   /** Living processes, and the last that had a PID. Oldest first. */
   readonly #byPid = new Map<number, ProcessEntry>();
   /** Ended processes, in the order in which they ended. */
   readonly #ended = new Set<ProcessEntry>();
   #evicted = 0;
 
-  constructor({ bootId, lookups, limit = DEFAULT_LIMIT }: ProcessTableOptions) {
+  constructor({ bootId, lookups, limit = DEFAULT_LIMIT, endedLimit = DEFAULT_ENDED_LIMIT }: ProcessTableOptions) {
     this.#bootId = bootId;
     this.#lookups = lookups;
     this.#limit = limit;
+    this.#endedLimit = endedLimit;
   }
 
   get size(): number {
@@ -124,7 +131,7 @@ export class ProcessTable {
     if (known !== undefined) return known;
     const parent = parentPid === pid ? null : (this.#byPid.get(parentPid) ?? null);
     const entry = new ProcessEntry(pid, parentPid, startNs, this.#bootId);
-    entry.parent = parent;
+    entry.descend(parent);
     if (parent !== null) entry.inherit(parent);
     if (placement !== undefined) {
       entry.place({ ...placementOf(entry), ...placement }, this.#lookups);
@@ -135,6 +142,17 @@ export class ProcessTable {
 
   exec(event: ExecEvent): ProcessView {
     return this.#execute(event);
+  }
+
+  /** A process that has ended before anything was told of it. It takes no place from a living one that has its PID. */
+  execEnded(event: ExecEvent): ProcessView {
+    const isFree = !this.#byPid.has(event.pid);
+    const entry = this.#describe(event);
+    if (isFree) {
+      this.#keep(entry);
+      this.exit(event.pid);
+    }
+    return entry;
   }
 
   /** The process with other credentials, from `setuid` and its relatives. */
@@ -163,8 +181,17 @@ export class ProcessTable {
   /** Ends a process; it can still be found until its PID is used again or room is needed. */
   exit(pid: number): ProcessView | undefined {
     const entry = this.#byPid.get(pid);
-    if (entry !== undefined) this.#ended.add(entry);
+    if (entry === undefined) return undefined;
+    this.#ended.add(entry);
+    if (this.#ended.size > this.#endedLimit) this.#forgetEnded();
     return entry;
+  }
+
+  /** Ends whoever does not live any more, since its end was lost; how many. */
+  endOthers(isLiving: (pid: number, startNs: bigint) => boolean): number {
+    const gone = [...this.#byPid.values()].filter((entry) => !this.#ended.has(entry) && !isLiving(entry.pid, entry.startNs));
+    for (const { pid } of gone) this.exit(pid);
+    return gone.length;
   }
 
   /** The parent first. At most 64, and whoever has ended included as long as it is remembered. */
@@ -182,10 +209,16 @@ export class ProcessTable {
   }
 
   #execute(event: ExecEvent): ProcessEntry {
+    const entry = this.#describe(event);
+    this.#keep(entry);
+    return entry;
+  }
+
+  #describe(event: ExecEvent): ProcessEntry {
     const known = this.#living(event.pid, event.startNs);
     const entry = new ProcessEntry(event.pid, event.parentPid, event.startNs, this.#bootId);
     // The program before the exec is no ancestor of the one after it: they have the same parent.
-    entry.parent = known === undefined ? this.#parentOf(event) : known.parent;
+    entry.descend(known === undefined ? this.#parentOf(event) : known.parent);
     if (known !== undefined) {
       entry.before = known;
       known.before = null;
@@ -193,7 +226,6 @@ export class ProcessTable {
     if (known !== undefined && event.parentPid === 0) entry.parentPid = known.parentPid;
     entry.execute(event, this.#lookups, this.#bootId);
     entry.sessionName = event.placement.sid === event.pid ? event.name : (this.#byPid.get(event.placement.sid)?.name ?? null);
-    this.#keep(entry);
     return entry;
   }
 
@@ -212,7 +244,7 @@ export class ProcessTable {
   #keep(entry: ProcessEntry): void {
     const before = this.#byPid.get(entry.pid);
     if (before !== undefined) {
-      if (before.startNs !== entry.startNs) before.forgetAncestors();
+      if (before.startNs !== entry.startNs) before.before = null;
       this.#ended.delete(before);
       this.#byPid.delete(entry.pid);
     }
@@ -222,17 +254,21 @@ export class ProcessTable {
 
   /** Forgets who ended first; when all live, who was there first. */
   #makeRoom(): void {
-    const [ended] = this.#ended;
-    if (ended !== undefined) {
-      this.#ended.delete(ended);
-      if (this.#byPid.get(ended.pid) === ended) this.#byPid.delete(ended.pid);
-      ended.forgetAncestors();
-      return;
-    }
+    if (this.#forgetEnded()) return;
     const [oldest] = this.#byPid.values();
     if (oldest === undefined) return;
     this.#byPid.delete(oldest.pid);
     this.#evicted += 1;
+  }
+
+  /** Its children keep it as their parent; nobody finds it any more. */
+  #forgetEnded(): boolean {
+    const [ended] = this.#ended;
+    if (ended === undefined) return false;
+    this.#ended.delete(ended);
+    if (this.#byPid.get(ended.pid) === ended) this.#byPid.delete(ended.pid);
+    ended.before = null;
+    return true;
   }
 }
 
@@ -253,6 +289,8 @@ class ProcessEntry implements ProcessView {
   parent: ProcessEntry | null = null;
   /** What the process was before it started its program; of that one, nothing earlier is kept. */
   before: ProcessEntry | null = null;
+  /** Ancestors that it has at most. */
+  #depth = 0;
   parentPid: number;
   name = "";
   exe = "";
@@ -296,6 +334,18 @@ class ProcessEntry implements ProcessView {
     this.execId = `${bootId}:${pid}:${startNs}`;
   }
 
+  /** INVARIANT: ancestries are bounded, or whoever forks and ends again and again would keep all of its line in memory. */
+  descend(parent: ProcessEntry | null): void {
+    this.parent = parent;
+    this.#depth = parent === null ? 0 : parent.#depth + 1;
+    if (this.#depth < MAX_DEPTH) return;
+    let last: ProcessEntry = this;
+    let depth = 0;
+    for (; last.parent !== null && depth < ANCESTRY_LIMIT; depth++) last = last.parent;
+    last.parent = null;
+    this.#depth = depth;
+  }
+
   inherit(parent: ProcessEntry): void {
     const { name, exe, exePath, args, argsText, commandLine, cwd, env, executable, container, sessionName } = parent;
     Object.assign(this, { name, exe, exePath, args, argsText, commandLine, cwd, env, executable, container, sessionName });
@@ -335,12 +385,6 @@ class ProcessEntry implements ProcessView {
   place(placement: Placement, lookups: ProcessLookups): void {
     Object.assign(this, placement);
     this.container = lookups.container(this.cgroupId, this.mountNamespace);
-  }
-
-  /** INVARIANT: what was forgotten holds no one else in memory, or a long-lived child would hold all of its line. */
-  forgetAncestors(): void {
-    this.parent = null;
-    this.before = null;
   }
 }
 

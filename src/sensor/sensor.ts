@@ -19,7 +19,7 @@ import { CallWatch } from "./call-watch.ts";
 import { CgroupPaths } from "./cgroup-paths.ts";
 import type { Detection, Detector } from "./detector.ts";
 import { credentialsOf, decodeExec, nameOf, placementOf, RecordTail } from "./process-records.ts";
-import { readProcesses } from "./process-seed.ts";
+import { readProcesses, readTasks } from "./process-seed.ts";
 import { ProcessTable } from "./process-table.ts";
 import type { CountedRing } from "./programs/assembly.ts";
 import { callPrograms } from "./programs/call-programs.ts";
@@ -64,6 +64,8 @@ export interface SensorOptions {
 
 export interface SensorCounts {
   readonly events: number;
+  /** Read from all rings; with what was lost, all that the kernel had to tell. */
+  readonly records: number;
   readonly processes: number;
   readonly losses: Readonly<Record<CallRing, number>>;
   readonly refused: number;
@@ -71,6 +73,8 @@ export interface SensorCounts {
 }
 
 const RING_BYTES = 1 << 23;
+/** After a loss; in a storm there are many. */
+const RECONCILE_MS = 5_000;
 
 const countedRing = (name: string, sizeBytes: number): CountedRing => ({
   ring: ringBuffer(`${name}_records`, { sizeBytes }),
@@ -103,8 +107,10 @@ export class Sensor implements Disposable {
   readonly #rings: Readonly<Record<CallRing, CountedRing>>;
   readonly #processReader: RingReader;
   #calls: CallWatch | undefined;
+  #reconciling: NodeJS.Timeout | undefined;
   #rowByNumber = new Map<number, CallRow>();
   #events = 0;
+  #records = 0;
   #refused = 0;
   readonly #told: Record<CallRing, number> = { process: 0, file: 0, network: 0 };
   readonly #codecs = {
@@ -168,6 +174,7 @@ export class Sensor implements Disposable {
     };
     return {
       events: this.#events,
+      records: this.#records,
       processes: this.table.size,
       losses: { process: lossesOf("process"), file: lossesOf("file"), network: lossesOf("network") },
       refused: this.#refused,
@@ -217,6 +224,7 @@ export class Sensor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#reconciling);
     this.#calls?.[Symbol.dispose]();
     this.#calls = undefined;
     this.#owned.dispose();
@@ -242,12 +250,21 @@ export class Sensor implements Disposable {
 
   #tellLoss(ring: CallRing, count: number): void {
     this.#told[ring] += count;
+    if (ring === "process") this.#reconciling ??= setTimeout(() => this.#reconcile(), RECONCILE_MS).unref();
     this.#options.onLoss?.(ring, count);
+  }
+
+  /** Whose end was lost would stay in the table for ever. What is in it was told before the kernel is asked now. */
+  #reconcile(): void {
+    this.#reconciling = undefined;
+    const living = new Map(readTasks(this.#collection.program(this.#programs.tasks)).map(({ pid, start }) => [pid, start]));
+    this.table.endOthers((pid, startNs) => living.get(pid) === startNs - this.#clock.bootNs);
   }
 
   // ── records ─────────────────────────────────────────────────────────────
 
   #read(data: DataView, offset: number, sizeBytes: number): void {
+    this.#records += 1;
     const kind = data.getUint32(offset, true);
     if (kind === RECORD_KIND.call) this.#call(data, offset, sizeBytes);
     else if (kind === RECORD_KIND.exec) this.#exec(data, offset, sizeBytes);
@@ -330,7 +347,7 @@ export class Sensor implements Disposable {
     this.#know(task.pid);
     const found = this.table.find(task.pid);
     if (found !== undefined && found.startNs === startNs) return found;
-    return this.table.exec({
+    return this.table.execEnded({
       pid: task.pid,
       startNs,
       timeNs,
