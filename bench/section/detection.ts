@@ -1,14 +1,13 @@
 /** Rules of Falco and RuntimePolicies on a stream of events, in one thread. There is no peer in this language. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CompiledRules, compileRules } from "../../src/falco/compile.ts";
 import { loadRules } from "../../src/falco/rule-set.ts";
 import type { SyscallEvent } from "../../src/falco/syscall-event.ts";
-import { compileRuntimePolicies, type RuntimeRules } from "../../src/policy/compile-runtime-policy.ts";
-import { readDocuments, readValues } from "../../src/resource/document.ts";
-import { parseRuntimePolicy } from "../../src/resource/runtime-policy.ts";
+import { readValues } from "../../src/resource/document.ts";
 import { Detector } from "../../src/sensor/detector.ts";
 import { CONTAINER, sampleEvent, sampleFile, sampleProcess, sampleSocket } from "../../test/falco/sample-event.ts";
+import { readRuntimePack } from "../../test/sensor/runtime-pack.ts";
 import { cpuNs, median } from "../measure.ts";
 import type { Section } from "../report.ts";
 
@@ -20,18 +19,6 @@ const PASSES = 400;
 function falcoRules(): CompiledRules {
   const documents = FILES.flatMap((file) => readValues(readFileSync(join(ROOT, "test/data/falco", file)), file).documents);
   return compileRules(loadRules(documents), { includes: () => true });
-}
-
-function runtimePolicies(): RuntimeRules {
-  const directory = join(ROOT, "packs/runtime");
-  const policies = readdirSync(directory)
-    .filter((name) => name.endsWith(".yaml"))
-    .flatMap((name) => readDocuments(readFileSync(join(directory, name)), name).documents)
-    .flatMap((document) => {
-      const parsed = parseRuntimePolicy(document);
-      return parsed.kind === "runtime" ? [parsed.resource] : [];
-    });
-  return compileRuntimePolicies(policies).rules;
 }
 
 /** What a busy host does: files above all, some programs and connections, and nothing that a rule is after. */
@@ -77,7 +64,7 @@ function ordinaryEvents(): readonly SyscallEvent[] {
 export async function detection(): Promise<Section> {
   const events = ordinaryEvents();
   const falco = falcoRules();
-  const policies = runtimePolicies();
+  const policies = readRuntimePack();
   const contestants = [
     { name: `${falco.rules.length} rules of Falco (stable and incubating)`, detector: new Detector({ falco }), nsPerEvent: [] as number[] },
     {
