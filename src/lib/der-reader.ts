@@ -44,7 +44,7 @@ export function readDer<T>(bytes: Uint8Array, read: (reader: DerReader) => T, li
   try {
     if (bytes.length > limits.maxBytes)
       throw new DerError("DER_LIMIT", 0, `expected at most ${limits.maxBytes} octets, got ${bytes.length}`);
-    const reader = new DerReader(bytes, { offset: 0, depth: 0, limits, count: { elements: 0 } });
+    const reader = new DerReader({ bytes, limits, elements: 0 }, { start: 0, end: bytes.length, depth: 0 });
     const value = read(reader);
     reader.end();
     return ok(value);
@@ -54,50 +54,54 @@ export function readDer<T>(bytes: Uint8Array, read: (reader: DerReader) => T, li
   }
 }
 
-interface Position {
-  readonly offset: number;
-  readonly depth: number;
+/** One input, and how many elements were read of it. */
+interface Input {
+  readonly bytes: Uint8Array;
   readonly limits: DerLimits;
-  /** Shared by the readers of one input. */
-  readonly count: { elements: number };
+  elements: number;
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly depth: number;
 }
 
 const HIGH_TAG_NUMBER = 0x1f;
 
 /** A cursor over the elements of one constructed value. Every method consumes what it returns. */
 export class DerReader {
+  readonly #input: Input;
   readonly #bytes: Uint8Array;
-  readonly #position: Position;
-  #at = 0;
+  readonly #end: number;
+  readonly #depth: number;
+  #at: number;
+  #contentEnd = 0;
 
-  constructor(bytes: Uint8Array, position: Position) {
-    this.#bytes = bytes;
-    this.#position = position;
+  constructor(input: Input, { start, end, depth }: Range) {
+    this.#input = input;
+    this.#bytes = input.bytes;
+    this.#at = start;
+    this.#end = end;
+    this.#depth = depth;
   }
 
   get isAtEnd(): boolean {
-    return this.#at >= this.#bytes.length;
+    return this.#at >= this.#end;
   }
 
   /** The identifier octet of the next element; undefined at the end. */
   get nextTag(): number | undefined {
-    return this.#bytes[this.#at];
+    return this.isAtEnd ? undefined : this.#bytes[this.#at];
   }
 
   /** The next element, of the given tag when one is given. */
   element(tag?: number): DerElement {
-    const { count, limits } = this.#position;
-    if (++count.elements > limits.maxElements) throw this.#error("DER_LIMIT", `more than ${limits.maxElements} elements`);
     const start = this.#at;
-    const found = this.#octet();
-    if ((found & HIGH_TAG_NUMBER) === HIGH_TAG_NUMBER) throw this.#error("DER_TAG", "tag numbers above 30 are not read", start);
-    if (tag !== undefined && found !== tag) throw this.#error("DER_TAG", `expected tag ${hex(tag)}, got ${hex(found)}`, start);
-    const length = this.#length();
-    if (length > this.#bytes.length - this.#at)
-      throw this.#error("DER_TRUNCATED", `expected ${length} content octets, got ${this.#bytes.length - this.#at}`);
-    const content = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    return { tag: found, bytes: this.#bytes.subarray(start, this.#at), content };
+    const found = this.#header(tag);
+    const contentStart = this.#at;
+    const end = this.#skipContent();
+    return { tag: found, bytes: this.#bytes.subarray(start, end), content: this.#bytes.subarray(contentStart, end) };
   }
 
   /** The next element, which stays next. */
@@ -110,10 +114,11 @@ export class DerReader {
 
   /** Enters the next element, which must have `tag`, and runs `read` over its content; all of it must be consumed. */
   enter<T>(tag: number, read: (reader: DerReader) => T): T {
-    const { depth, limits, count, offset } = this.#position;
-    if (depth >= limits.maxDepth) throw this.#error("DER_LIMIT", `nested more than ${limits.maxDepth} deep`);
-    const { content } = this.element(tag);
-    const inner = new DerReader(content, { offset: offset + this.#at - content.length, depth: depth + 1, limits, count });
+    const { limits } = this.#input;
+    if (this.#depth >= limits.maxDepth) throw this.#error("DER_LIMIT", `nested more than ${limits.maxDepth} deep`);
+    this.#header(tag);
+    const start = this.#at;
+    const inner = new DerReader(this.#input, { start, end: this.#skipContent(), depth: this.#depth + 1 });
     const value = read(inner);
     inner.end();
     return value;
@@ -158,30 +163,36 @@ export class DerReader {
 
   /** Throws when octets are left. */
   end(): void {
-    if (!this.isAtEnd) throw this.#error("DER_TRAILING", `${this.#bytes.length - this.#at} octets are left over`);
+    if (!this.isAtEnd) throw this.#error("DER_TRAILING", `${this.#end - this.#at} octets are left over`);
   }
 
   boolean(): boolean {
-    const { content } = this.element(TAG.boolean);
-    if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff)) throw this.#bad(content, "expected BOOLEAN 00 or ff");
-    return content[0] === 0xff;
+    const start = this.#primitive(TAG.boolean);
+    const value = this.#bytes[start];
+    if (this.#at - start !== 1 || (value !== 0 && value !== 0xff)) throw this.#bad(start, "expected BOOLEAN 00 or ff");
+    return value === 0xff;
   }
 
   null(): null {
-    const { content } = this.element(TAG.null);
-    if (content.length !== 0) throw this.#bad(content, "expected an empty NULL");
+    const start = this.#primitive(TAG.null);
+    if (this.#at !== start) throw this.#bad(start, "expected an empty NULL");
     return null;
   }
 
   /** INTEGER of any size, minimal two's complement. */
   integer(): bigint {
-    const { content } = this.element(TAG.integer);
-    const [first, second] = content;
-    if (first === undefined) throw this.#bad(content, "expected at least one octet of INTEGER");
-    const isPadded = second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
-    if (isPadded) throw this.#bad(content, "INTEGER is not minimal");
-    const unsigned = BigInt(`0x${Buffer.from(content).toString("hex")}`);
-    return first < 0x80 ? unsigned : unsigned - (1n << BigInt(content.length * 8));
+    const start = this.#integer();
+    const content = this.#bytes.subarray(start, this.#at);
+    const unsigned = BigInt(`0x${Buffer.from(content.buffer, content.byteOffset, content.length).toString("hex")}`);
+    return (content[0] ?? 0) < 0x80 ? unsigned : unsigned - (1n << BigInt(content.length * 8));
+  }
+
+  /** INTEGER from 0 on, as big-endian octets without leading zeros: a view of the input. */
+  unsignedInteger(): Uint8Array {
+    const start = this.#integer();
+    const first = this.#bytes[start] ?? 0;
+    if (first >= 0x80) throw this.#bad(start, "expected an INTEGER from 0 on");
+    return this.#bytes.subarray(first === 0 ? start + 1 : start, this.#at);
   }
 
   /** INTEGER within `min`..`max`, both safe integers. */
@@ -193,69 +204,126 @@ export class DerReader {
   }
 
   oid(): string {
-    const { content } = this.element(TAG.oid);
-    const dotted = decodeOid(content);
-    if (dotted === undefined) throw this.#bad(content, "not a canonical OBJECT IDENTIFIER");
+    const start = this.#primitive(TAG.oid);
+    const dotted = decodeOid(this.#bytes, start, this.#at);
+    if (dotted === undefined) throw this.#bad(start, "not a canonical OBJECT IDENTIFIER");
     return dotted;
   }
 
   octetString(): Uint8Array {
-    return this.element(TAG.octetString).content;
+    const start = this.#primitive(TAG.octetString);
+    return this.#bytes.subarray(start, this.#at);
   }
 
   /** BIT STRING of whole octets: keys and signatures. */
   bitString(): Uint8Array {
-    const { content } = this.element(TAG.bitString);
-    if (content[0] !== 0) throw this.#bad(content, "expected a BIT STRING of whole octets");
-    return content.subarray(1);
+    const start = this.#primitive(TAG.bitString);
+    if (start === this.#at || this.#bytes[start] !== 0) throw this.#bad(start, "expected a BIT STRING of whole octets");
+    return this.#bytes.subarray(start + 1, this.#at);
   }
 
   /** The numbers of the bits that are set in a named BIT STRING (X.690 §11.2.2). */
   namedBits(): readonly number[] {
-    const { content } = this.element(TAG.bitString);
-    const [unusedBits, ...octets] = content;
-    const last = octets.at(-1) ?? 0;
-    if (unusedBits === undefined || unusedBits > 7 || (octets.length === 0 && unusedBits !== 0))
-      throw this.#bad(content, "not a BIT STRING");
-    if (octets.length > 0 && (last & -last) !== 1 << unusedBits) throw this.#bad(content, "named bits end in zero bits");
-    return octets.flatMap((octet, index) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => octet & (0x80 >> bit)).map((bit) => index * 8 + bit));
+    const start = this.#primitive(TAG.bitString);
+    const octets = this.#at - start - 1;
+    const unusedBits = this.#bytes[start] ?? 0;
+    if (octets < 0 || unusedBits > 7 || (octets === 0 && unusedBits !== 0)) throw this.#bad(start, "not a BIT STRING");
+    const last = this.#bytes[start + octets] ?? 0;
+    if (octets > 0 && (last & -last) !== 1 << unusedBits) throw this.#bad(start, "named bits end in zero bits");
+    const bits: number[] = [];
+    for (let bit = 0; bit < octets * 8; bit++) {
+      if (((this.#bytes[start + 1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) !== 0) bits.push(bit);
+    }
+    return bits;
   }
 
   /** Text of a UTF8String, PrintableString or IA5String, checked against the alphabet of its type. */
   text(): string {
-    const { tag, content } = this.element();
+    const tag = this.#header();
+    const start = this.#at;
     const alphabet = ALPHABETS.get(tag);
-    if (alphabet === undefined) throw this.#error("DER_TAG", `expected a character string, got tag ${hex(tag)}`, this.#at - content.length);
+    if (alphabet === undefined) throw this.#error("DER_TAG", `expected a character string, got tag ${hex(tag)}`);
+    const content = this.#bytes.subarray(start, this.#skipContent());
     let text: string;
     try {
       text = UTF8.decode(content);
     } catch (thrown) {
-      throw this.#bad(content, messageOf(thrown).toLowerCase());
+      throw this.#bad(start, messageOf(thrown).toLowerCase());
     }
-    if (!alphabet.test(text)) throw this.#bad(content, "a character outside its string type");
+    if (!alphabet.test(text)) throw this.#bad(start, "a character outside its string type");
     return text;
   }
 
   /** UTCTime or GeneralizedTime in the only forms that RFC 5280 §4.1.2.5 allows, in ms since the epoch. */
   time(): number {
-    const { tag, content } = this.element();
-    const digits = Buffer.from(content).toString("latin1");
+    const tag = this.#header();
     if (tag !== TAG.utcTime && tag !== TAG.generalizedTime) throw this.#error("DER_TAG", `expected a time, got tag ${hex(tag)}`);
-    const parts = (tag === TAG.utcTime ? /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/ : /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/).exec(
-      digits,
-    );
-    if (parts === null) throw this.#bad(content, "not a time in whole seconds of UTC");
-    const [, year = "", ...rest] = parts;
-    const fullYear = tag === TAG.generalizedTime ? year : `${Number(year) >= 50 ? "19" : "20"}${year}`;
-    const [month, day, hour, minute, second] = rest;
-    const iso = `${fullYear}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-    const ms = Date.parse(iso);
-    if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) throw this.#bad(content, "no such time");
+    const start = this.#at;
+    const end = this.#skipContent();
+    const yearDigits = tag === TAG.utcTime ? 2 : 4;
+    if (end - start !== yearDigits + 11 || this.#bytes[end - 1] !== UTC || !this.#areDigits(start, end - 1))
+      throw this.#bad(start, "not a time in whole seconds of UTC");
+    const pair = (index: number): number => this.#pairOfDigits(end - 11 + 2 * index);
+    const short = this.#pairOfDigits(start);
+    const year = tag === TAG.utcTime ? short + (short >= 50 ? 1900 : 2000) : short * 100 + this.#pairOfDigits(start + 2);
+    const ms = timeOf(year, [pair(0), pair(1), pair(2), pair(3), pair(4)]);
+    if (ms === undefined) throw this.#bad(start, "no such time");
     return ms;
   }
 
+  #areDigits(start: number, end: number): boolean {
+    for (let at = start; at < end; at++) {
+      const digit = (this.#bytes[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9) return false;
+    }
+    return true;
+  }
+
+  #pairOfDigits(at: number): number {
+    return ((this.#bytes[at] ?? 0) - ZERO) * 10 + ((this.#bytes[at + 1] ?? 0) - ZERO);
+  }
+
+  /** Consumes identifier and length of the next element and remembers where its content ends. */
+  #header(tag?: number): number {
+    const { limits } = this.#input;
+    if (++this.#input.elements > limits.maxElements) throw this.#error("DER_LIMIT", `more than ${limits.maxElements} elements`);
+    const start = this.#at;
+    const found = this.#octet();
+    if ((found & HIGH_TAG_NUMBER) === HIGH_TAG_NUMBER) throw this.#error("DER_TAG", "tag numbers above 30 are not read", start);
+    if (tag !== undefined && found !== tag) throw this.#error("DER_TAG", `expected tag ${hex(tag)}, got ${hex(found)}`, start);
+    const length = this.#length();
+    if (length > this.#end - this.#at) throw this.#error("DER_TRUNCATED", `expected ${length} content octets, got ${this.#end - this.#at}`);
+    this.#contentEnd = this.#at + length;
+    return found;
+  }
+
+  /** Consumes the content whose header was read last, and returns where it ends. */
+  #skipContent(): number {
+    this.#at = this.#contentEnd;
+    return this.#at;
+  }
+
+  /** Consumes the next element and returns where its content starts. */
+  #primitive(tag: number): number {
+    this.#header(tag);
+    const start = this.#at;
+    this.#skipContent();
+    return start;
+  }
+
+  /** Consumes an INTEGER and returns where its content starts. */
+  #integer(): number {
+    const start = this.#primitive(TAG.integer);
+    const length = this.#at - start;
+    const [first = 0, second = 0] = [this.#bytes[start], this.#bytes[start + 1]];
+    if (length === 0) throw this.#bad(start, "expected at least one octet of INTEGER");
+    const isPadded = length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
+    if (isPadded) throw this.#bad(start, "INTEGER is not minimal");
+    return start;
+  }
+
   #octet(): number {
-    const octet = this.#bytes[this.#at];
+    const octet = this.nextTag;
     if (octet === undefined) throw this.#error("DER_TRUNCATED", "expected another octet");
     this.#at++;
     return octet;
@@ -273,13 +341,30 @@ export class DerReader {
     return length;
   }
 
-  #bad(content: Uint8Array, message: string): DerError {
-    return this.#error("DER_VALUE", message, this.#at - content.length);
+  #bad(start: number, message: string): DerError {
+    return this.#error("DER_VALUE", message, start);
   }
 
   #error(code: DerErrorCode, message: string, at: number = this.#at): DerError {
-    return new DerError(code, this.#position.offset + at, message);
+    return new DerError(code, at, message);
   }
+}
+
+const ZERO = 0x30;
+/** The `Z` at the end of a time. */
+const UTC = 0x5a;
+const DAYS_IN_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** After which the calendar repeats itself. */
+const CYCLE_YEARS = 400;
+const CYCLE_MS = 146_097 * 86_400_000;
+
+/** Milliseconds since the epoch; undefined when the calendar has no such time. */
+function timeOf(year: number, [month, day, hour, minute, second]: readonly [number, number, number, number, number]): number | undefined {
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && !isLeapYear ? 28 : (DAYS_IN_MONTH[month - 1] ?? 0);
+  if (day < 1 || day > days || hour > 23 || minute > 59 || second > 59) return undefined;
+  // `Date.UTC` takes years below 100 for those of the twentieth century.
+  return Date.UTC(year + CYCLE_YEARS, month - 1, day, hour, minute, second) - CYCLE_MS;
 }
 
 const hex = (tag: number): string => tag.toString(16).padStart(2, "0");

@@ -17,6 +17,7 @@ import {
   encodeTime,
   encodeUnsignedInteger,
   encodeUtf8String,
+  TAG,
 } from "./der.ts";
 import { DEFAULT_DER_LIMITS, type DerElement, type DerErrorCode, type DerReader, readDer } from "./der-reader.ts";
 import { decodeOid, encodeOid } from "./oid.ts";
@@ -97,6 +98,14 @@ describe("reading", () => {
     ["a padded arc", "06022a80", (r) => r.oid(), "DER_VALUE"],
     ["an arc with leading zeros", "06032a8001", (r) => r.oid(), "DER_VALUE"],
     ["a bit string without its count", "0300", (r) => r.namedBits(), "DER_VALUE"],
+    ["a negative number where none may be", "020180", (r) => r.unsignedInteger(), "DER_VALUE"],
+    ["digits that are none in a time", `170d${hexOf(Buffer.from("49123123595:Z"))}`, (r) => r.time(), "DER_VALUE"],
+    [
+      "a time with its last octet outside its sequence",
+      `300e 170d${hexOf(Buffer.from("491231235959Z"))}`,
+      (r) => r.sequence((s) => s.time()),
+      "DER_TRUNCATED",
+    ],
     ["eight unused bits", "03020800", (r) => r.namedBits(), "DER_VALUE"],
     ["named bits with a zero tail", "03020100", (r) => r.namedBits(), "DER_VALUE"],
     ["unused bits in a key", "03020780", (r) => r.bitString(), "DER_VALUE"],
@@ -161,6 +170,27 @@ describe("round trips", () => {
           expect(magnitude).toBe(BigInt(`0x0${hexOf(bytes)}`));
         },
       ),
+    );
+  });
+
+  test("a time is read when the calendar has it, whatever its digits are", () => {
+    const two = fc.oneof(fc.nat(99), fc.nat(31), fc.nat(12)).map((number) => String(number).padStart(2, "0"));
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        two,
+        fc.tuple(two, two, two, two, two, two),
+        (isShort, century, [year, month, day, hour, minute, second]) => {
+          const text = `${isShort ? "" : century}${year}${month}${day}${hour}${minute}${second}Z`;
+          const fullYear = isShort ? `${Number(year) >= 50 ? "19" : "20"}${year}` : `${century}${year}`;
+          const iso = `${fullYear}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+          const ms = Date.parse(iso);
+          const isTime = !Number.isNaN(ms) && new Date(ms).toISOString() === iso;
+          const read = readDer(encodeElement(isShort ? TAG.utcTime : TAG.generalizedTime, Buffer.from(text)), (r) => r.time());
+          expect(read.ok ? read.value : undefined).toBe(isTime ? ms : undefined);
+        },
+      ),
+      { numRuns: 3000 },
     );
   });
 

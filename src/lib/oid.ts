@@ -22,22 +22,26 @@ export function encodeOid(dotted: string): Uint8Array {
   return Uint8Array.from(octets);
 }
 
-/** The dotted text of content octets, or undefined when they are not the one canonical encoding of an identifier within the limits. */
-export function decodeOid(content: Uint8Array): string | undefined {
-  const arcs: number[] = [];
+/**
+ * The dotted text of the content octets from `start` to `end`, or undefined when they are not the one canonical encoding of an identifier
+ * within the limits.
+ */
+export function decodeOid(octets: Uint8Array, start = 0, end: number = octets.length): string | undefined {
+  let dotted = "";
+  let count = 0;
   let arc = 0;
   let isInside = false;
-  for (const octet of content) {
+  for (let at = start; at < end; at++) {
+    const octet = octets[at] ?? 0;
     if (!isInside && octet === 0x80) return undefined;
     arc = arc * 128 + (octet & 0x7f);
     if (!Number.isSafeInteger(arc)) return undefined;
     isInside = octet >= 0x80;
     if (isInside) continue;
-    arcs.push(arc);
+    if (++count >= MAX_ARCS) return undefined;
+    const first = Math.min(2, Math.floor(arc / 40));
+    dotted += count === 1 ? `${first}.${arc - first * 40}` : `.${arc}`;
     arc = 0;
   }
-  const [head, ...rest] = arcs;
-  if (isInside || head === undefined || arcs.length >= MAX_ARCS) return undefined;
-  const first = Math.min(2, Math.floor(head / 40));
-  return [first, head - first * 40, ...rest].join(".");
+  return isInside || count === 0 ? undefined : dotted;
 }

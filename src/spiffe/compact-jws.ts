@@ -3,7 +3,7 @@
  * Everything is strict: canonical base64url, JSON without duplicate names, one allow-list of algorithms.
  */
 import { type KeyObject, sign, verify } from "node:crypto";
-import { readDer } from "../lib/der-reader.ts";
+import { derOfPlainSignature, plainSignatureOf } from "../lib/ecdsa-signature.ts";
 import { encodeJson, isJsonObject, type JsonObject, type JsonValue } from "../lib/json.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
@@ -118,10 +118,12 @@ export function signatureProblem(jws: CompactJws, kind: TokenKind, keys: Readonl
 }
 
 function isSignedBy({ token, algorithm }: CompactJws, key: KeyObject): boolean {
-  const { hash, options } = algorithmOf(algorithm);
+  const { hash, options, curve } = algorithmOf(algorithm);
   const end = token.lastIndexOf(".");
-  const signature = Buffer.from(token.slice(end + 1), "base64url");
-  return verify(hash, Buffer.from(token.slice(0, end), "ascii"), { ...options, key }, signature);
+  const written = Buffer.from(token.slice(end + 1), "base64url");
+  const signature = curve === undefined ? written : derOfPlainSignature(written, curve.coordinateBytes);
+  if (signature === undefined) return false;
+  return verify(hash, Buffer.from(token.slice(0, end), "ascii"), options === undefined ? key : { ...options, key }, signature);
 }
 
 /** What signs tokens. */
@@ -143,30 +145,29 @@ export interface RemoteTokenSigner {
 export function signCompactJws(type: string, claims: JsonObject, signer: TokenSigner): string {
   const { algorithm, privateKey } = signer;
   if (!isFitting(privateKey, algorithm)) throw new TypeError(`expected a private key that fits ${algorithm}`);
-  const { hash, options } = algorithmOf(algorithm);
+  const { hash, options, curve } = algorithmOf(algorithm);
   const input = signingInput(type, claims, signer);
-  return `${input}.${sign(hash, Buffer.from(input, "ascii"), { ...options, key: privateKey }).toString("base64url")}`;
+  const signature = sign(hash, Buffer.from(input, "ascii"), options === undefined ? privateKey : { ...options, key: privateKey });
+  return `${input}.${encodedSignature(signature, curve?.coordinateBytes)}`;
 }
 
 /** As `signCompactJws`, by a key service. Rejects as `sign` does. */
 export async function signCompactJwsRemotely(type: string, claims: JsonObject, signer: RemoteTokenSigner): Promise<string> {
   const input = signingInput(type, claims, signer);
   const signature = await signer.sign(Buffer.from(input, "ascii"));
-  const bytes = signer.algorithm === "RS256" ? signature : plainSignature(signature, signer.algorithm === "ES256" ? 32 : 48);
-  return `${input}.${Buffer.from(bytes).toString("base64url")}`;
+  return `${input}.${encodedSignature(signature, algorithmOf(signer.algorithm).curve?.coordinateBytes)}`;
+}
+
+/** `coordinateBytes`: undefined for RSA. */
+function encodedSignature(signature: Uint8Array, coordinateBytes: number | undefined): string {
+  const bytes = coordinateBytes === undefined ? signature : plainSignatureOf(signature, coordinateBytes);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
 }
 
 function signingInput(type: string, claims: JsonObject, { keyId, algorithm }: Pick<TokenSigner, "keyId" | "algorithm">): string {
   if (keyId === "") throw new TypeError("expected a `keyId`");
   const encode = (part: JsonObject): string => Buffer.from(encodeJson(part)).toString("base64url");
   return `${encode({ alg: algorithm, kid: keyId, typ: type })}.${encode(claims)}`;
-}
-
-/** The two numbers of an ECDSA signature side by side (RFC 7518 §3.4), from DER. */
-function plainSignature(der: Uint8Array, coordinateBytes: number): Uint8Array {
-  const numbers = readDer(der, (reader) => reader.sequence((pair) => [pair.integer(), pair.integer()]));
-  if (!numbers.ok) throw new TypeError(`expected an ECDSA signature in DER: ${numbers.error.message}`);
-  return Buffer.concat(numbers.value.map((number) => Buffer.from(number.toString(16).padStart(coordinateBytes * 2, "0"), "hex")));
 }
 
 function algorithmOf(algorithm: TokenAlgorithm): NonNullable<ReturnType<typeof TOKEN_ALGORITHMS.get>> {

@@ -85,8 +85,8 @@ const VERSION_3 = 2;
 
 function readCertificate(reader: DerReader, der: Uint8Array): X509Certificate {
   return reader.sequence((outer) => {
-    const { bytes: signedBytes } = peekSequence(outer);
-    const body = readBody(signedBytes);
+    const { bytes: signedBytes } = outer.peek();
+    const body = outer.sequence(readBody);
     const signatureAlgorithm = outer.element(TAG.sequence).bytes;
     if (!isSame(signatureAlgorithm, body.signatureAlgorithm))
       throw new SpiffeError("x509-encoding", "the two signature algorithms of the certificate differ");
@@ -94,30 +94,22 @@ function readCertificate(reader: DerReader, der: Uint8Array): X509Certificate {
   });
 }
 
-const peekSequence = (reader: DerReader): { readonly bytes: Uint8Array } => reader.element(TAG.sequence);
-
 type Body = Omit<X509Certificate, "der" | "signedBytes" | "signature">;
 
-function readBody(signedBytes: Uint8Array): Body {
-  const result = readDer(signedBytes, (reader) =>
-    reader.sequence((body): Body => {
-      const version = body.optionalExplicit(0, (inner) => inner.integerBetween(1, VERSION_3)) ?? VERSION_1;
-      const serial = body.integer();
-      const signatureAlgorithm = body.element(TAG.sequence).bytes;
-      const issuer = body.element(TAG.sequence).bytes;
-      const [notBeforeMs, notAfterMs] = body.sequence((validity) => [validity.time(), validity.time()] as const);
-      const subject = body.element(TAG.sequence).bytes;
-      const publicKeyInfo = body.element(TAG.sequence).bytes;
-      // issuerUniqueID and subjectUniqueID: nobody writes them (RFC 5280 §4.1.2.8), nobody needs them.
-      for (const number of [1, 2]) if (body.nextTag === contextTag(number)) body.element();
-      const extensions = body.optionalExplicit(3, readExtensions) ?? NO_EXTENSIONS;
-      if (extensions !== NO_EXTENSIONS && version !== VERSION_3)
-        throw new SpiffeError("x509-encoding", "the certificate has extensions, but is not of version 3");
-      return { serial, signatureAlgorithm, issuer, notBeforeMs, notAfterMs, subject, publicKeyInfo, ...extensions };
-    }),
-  );
-  if (result.ok) return result.value;
-  throw new SpiffeError("x509-encoding", `the certificate is malformed: ${result.error.message}`, { cause: result.error });
+function readBody(body: DerReader): Body {
+  const version = body.optionalExplicit(0, (inner) => inner.integerBetween(1, VERSION_3)) ?? VERSION_1;
+  const serial = body.integer();
+  const signatureAlgorithm = body.element(TAG.sequence).bytes;
+  const issuer = body.element(TAG.sequence).bytes;
+  const [notBeforeMs, notAfterMs] = body.sequence((validity) => [validity.time(), validity.time()] as const);
+  const subject = body.element(TAG.sequence).bytes;
+  const publicKeyInfo = body.element(TAG.sequence).bytes;
+  // issuerUniqueID and subjectUniqueID: nobody writes them (RFC 5280 §4.1.2.8), nobody needs them.
+  for (const number of [1, 2]) if (body.nextTag === contextTag(number)) body.element();
+  const extensions = body.optionalExplicit(3, readExtensions) ?? NO_EXTENSIONS;
+  if (extensions !== NO_EXTENSIONS && version !== VERSION_3)
+    throw new SpiffeError("x509-encoding", "the certificate has extensions, but is not of version 3");
+  return { serial, signatureAlgorithm, issuer, notBeforeMs, notAfterMs, subject, publicKeyInfo, ...extensions };
 }
 
 /** Decoding a key takes longer than reading its certificate, most keys are never used, and those of authorities are used all the time. */
@@ -249,6 +241,14 @@ const EMPTY_NAME_LENGTH = 2;
 /** Whether the subject is an empty sequence. */
 export const hasEmptySubject = (certificate: X509Certificate): boolean => certificate.subject.length === EMPTY_NAME_LENGTH;
 export const isSelfIssued = (certificate: X509Certificate): boolean => isSame(certificate.issuer, certificate.subject);
-export const isSame = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0;
+/** Whether two have the same octets. Not for secrets: the time tells where they differ. */
+export function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  // A call into native code costs more than what names and algorithms have octets.
+  if (left.length > MAX_COMPARED_HERE) return Buffer.compare(left, right) === 0;
+  for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false;
+  return true;
+}
+const MAX_COMPARED_HERE = 128;
 /** Tag of a directoryName among general names. */
 export const DIRECTORY_NAME: number = constructedContextTag(4);
