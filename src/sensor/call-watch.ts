@@ -3,7 +3,7 @@ import { attachRawTracepoint } from "../ebpf/kernel/attach.ts";
 import { type Collection, loadCollection } from "../ebpf/kernel/collection.ts";
 import type { LoadedMap } from "../ebpf/kernel/loaded-map.ts";
 import type { RecordHandler } from "../ebpf/kernel/ring-buffer.ts";
-import { RingReader } from "../ebpf/kernel/ring-reader.ts";
+import type { RingReader } from "../ebpf/kernel/ring-reader.ts";
 import type { MapSpec } from "../ebpf/map-spec.ts";
 import type { CountedRing } from "./programs/assembly.ts";
 import { type CallPlan, type CallPrograms, planOf } from "./programs/call-programs.ts";
@@ -11,15 +11,15 @@ import type { CallRing, CallRow } from "./programs/call-table.ts";
 
 export interface CallWatchOptions {
   readonly ownPid: number;
+  /** Reads the rings of files and the network, too, as long as calls are watched. */
+  readonly reader: RingReader;
   readonly onRecord: RecordHandler;
-  readonly onLoss: (ring: CallRing, count: number) => void;
 }
 
 const NONE: CallPlan = { ring: 0, isKept: 0, first: 0, firstDirectory: 0, second: 0, secondDirectory: 0, descriptor: 0, address: 0 };
 
 export class CallWatch implements Disposable {
   readonly collection: Collection;
-  readonly reader: RingReader;
   readonly #programs: CallPrograms;
   readonly #owned: DisposableStack;
   readonly #ownPid: number;
@@ -31,7 +31,7 @@ export class CallWatch implements Disposable {
     programs: CallPrograms,
     given: ReadonlyMap<MapSpec, LoadedMap>,
     rings: Readonly<Record<CallRing, CountedRing>>,
-    { ownPid, onRecord, onLoss }: CallWatchOptions,
+    { ownPid, reader, onRecord }: CallWatchOptions,
   ) {
     this.#programs = programs;
     this.#ownPid = ownPid;
@@ -46,10 +46,8 @@ export class CallWatch implements Disposable {
       losses: this.collection.perCpu(rings[name].losses),
       onRecord,
     }));
-    const nameOf = (map: LoadedMap): CallRing => (map === sources[0]?.map ? "file" : "network");
-    this.reader = starting.use(new RingReader(sources, { onLoss: (count, map) => onLoss(nameOf(map), count) }));
+    starting.use(reader.add(sources));
     starting.use(attachRawTracepoint(this.collection.program(exit)));
-    this.reader.resume();
     this.#owned = starting.move();
   }
 

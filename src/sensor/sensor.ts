@@ -31,6 +31,7 @@ import {
   EXEC_RECORD,
   EXIT_RECORD,
   RECORD_KIND,
+  RECORD_TIME_OFFSET,
   TASK_RECORD,
   type TaskFacts,
 } from "./programs/record-layouts.ts";
@@ -105,7 +106,7 @@ export class Sensor implements Disposable {
   readonly #programs: ProcessPrograms;
   readonly #collection: Collection;
   readonly #rings: Readonly<Record<CallRing, CountedRing>>;
-  readonly #processReader: RingReader;
+  readonly #reader: RingReader;
   #calls: CallWatch | undefined;
   #reconciling: NodeJS.Timeout | undefined;
   #rowByNumber = new Map<number, CallRow>();
@@ -142,7 +143,7 @@ export class Sensor implements Disposable {
     using starting = new DisposableStack();
     const { ring, losses } = this.#rings.process;
     this.#collection = starting.use(loadCollection({ programs: [exec, fork, exit, moved, cgroup, tasks], maps: [ring, losses] }));
-    this.#processReader = starting.use(
+    this.#reader = starting.use(
       new RingReader(
         [
           {
@@ -151,13 +152,13 @@ export class Sensor implements Disposable {
             onRecord: (data, offset, size) => this.#read(data, offset, size),
           },
         ],
-        { onLoss: (count) => this.#tellLoss("process", count) },
+        { orderedBy: RECORD_TIME_OFFSET, onLoss: (count, map) => this.#tellLoss(this.#ringOf(map), count) },
       ),
     );
     for (const program of [fork, exec, exit, moved, cgroup]) starting.use(attachRawTracepoint(this.#collection.program(program)));
     // Whoever is forked from now on is told of, so that nobody is missed between the two.
     this.table.seed(readProcesses(this.#collection.program(tasks), this.#clock.bootNs));
-    this.#processReader.resume();
+    this.#reader.resume();
     this.#owned = starting.move();
   }
 
@@ -219,8 +220,7 @@ export class Sensor implements Disposable {
 
   /** Reads what is there now, without waiting for the kernel to wake this process. */
   drain(): void {
-    this.#processReader.drain();
-    this.#calls?.reader.drain();
+    this.#reader.drain();
   }
 
   [Symbol.dispose](): void {
@@ -239,13 +239,13 @@ export class Sensor implements Disposable {
     const ownPid = this.#options.ownPid ?? process.pid;
     return new CallWatch(callPrograms(this.#options.btf, architecture(), this.#rings), given, this.#rings, {
       ownPid,
-      onRecord: (data, offset, size) => {
-        // What processes did before is in a ring of its own.
-        this.#processReader.drain();
-        this.#read(data, offset, size);
-      },
-      onLoss: (name, count) => this.#tellLoss(name, count),
+      reader: this.#reader,
+      onRecord: (data, offset, size) => this.#read(data, offset, size),
     });
+  }
+
+  #ringOf({ spec }: LoadedMap): CallRing {
+    return spec === this.#rings.file.ring ? "file" : spec === this.#rings.network.ring ? "network" : "process";
   }
 
   #tellLoss(ring: CallRing, count: number): void {

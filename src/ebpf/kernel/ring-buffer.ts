@@ -90,6 +90,46 @@ export class RingBuffer implements Disposable {
     }
   }
 
+  /**
+   * Where the next record is, past discarded ones: its offset for `take`, or -1 when none is there, or the next is still being written. Until it
+   * is taken it stays where it is.
+   */
+  peek(): number {
+    const mask = this.sizeBytes - 1;
+    for (;;) {
+      // As `drain` does: it says what was read, then looks again.
+      if (this.availableBytes() === 0 && (!this.#publish() || this.availableBytes() === 0)) return -1;
+      const at = this.#position & mask;
+      const header = Atomics.load(this.#headers, at >> 2);
+      if ((header & IS_BUSY) !== 0) return -1;
+      if ((header & IS_DISCARDED) === 0) return at + HEADER_SIZE;
+      this.#skip(header & LENGTH_MASK);
+    }
+  }
+
+  /** What `peek` looks at: valid until the record is taken. */
+  get data(): DataView {
+    return this.#data;
+  }
+
+  /** Gives the record at the offset that `peek` has just returned to the handler. If that throws, its record counts as read. */
+  take(offset: number, handler: RecordHandler): void {
+    const sizeBytes = Atomics.load(this.#headers, (offset - HEADER_SIZE) >> 2) & LENGTH_MASK;
+    // Its space is given back with the next one's at the earliest: the handler still reads it.
+    if (this.#position - this.#published >= this.sizeBytes / PUBLISH_SHARE) this.#publish();
+    this.#skip(sizeBytes);
+    handler(this.#data, offset, sizeBytes);
+  }
+
+  /** Gives the space of what was taken back. */
+  release(): void {
+    this.#publish();
+  }
+
+  #skip(sizeBytes: number): void {
+    this.#position += (sizeBytes + HEADER_SIZE + 7) & -8;
+  }
+
   #drainWritten(handler: RecordHandler, available: number, maxRecords: number): { readonly read: number; readonly given: number } {
     const headers = this.#headers;
     const data = this.#data;

@@ -6,7 +6,7 @@ import { type MapSpec, ringBuffer } from "../map-spec.ts";
 import { mapsOf, type ProgramSpec } from "../program-spec.ts";
 import { type Collection, loadCollection } from "./collection.ts";
 import { testRun } from "./program.ts";
-import { lossCounter, RingReader } from "./ring-reader.ts";
+import { lossCounter, RingReader, type RingSource } from "./ring-reader.ts";
 
 const HELPER = { mapLookup: 1, ringReserve: 131, ringSubmit: 132, ringDiscard: 133 } as const;
 
@@ -145,5 +145,53 @@ describe("a ring buffer", () => {
     expect(() => reader.drain()).toThrow("no");
     expect(reader.drain()).toBe(1);
     expect(seen).toEqual([0, 2]);
+  });
+
+  test("reads rings as one by a number in each record, and only while they are added", () => {
+    const other = ringBuffer("other", { sizeBytes: 4096 });
+    const [toOne, toOther] = [send, sender(other, losses, 16)];
+    using collection = loadCollection({ programs: [toOne, toOther, discard] });
+    const seen: string[] = [];
+    const source = (name: string, map: MapSpec): RingSource => ({
+      map: collection.map(map),
+      onRecord: (data, offset) => seen.push(`${name}${data.getUint32(offset + 8, true)}`),
+    });
+    using reader = new RingReader([source("a", ring)], { orderedBy: 8 });
+    const added = reader.add([source("b", other)]);
+    const order = [1, 2, 3, 5, 8, 13, 21];
+    for (const [index, number] of order.entries()) {
+      run(collection, index % 3 === 1 ? toOther : toOne, 0, number);
+      run(collection, discard, 0, 0);
+    }
+    expect(reader.drain()).toBe(order.length);
+    expect(seen).toEqual(["a1", "b2", "a3", "a5", "b8", "a13", "a21"]);
+    run(collection, toOther, 0, 34);
+    added[Symbol.dispose]();
+    run(collection, toOther, 0, 55);
+    run(collection, toOne, 0, 56);
+    expect(reader.drain()).toBe(1);
+    expect(seen.slice(order.length)).toEqual(["b34", "a56"]);
+  });
+
+  test("goes around in rings that it reads as one, and is woken by each of them", async () => {
+    const other = ringBuffer("other", { sizeBytes: 4096 });
+    const toOther = sender(other, losses, 16);
+    using collection = loadCollection({ programs: [send, toOther] });
+    const seen: number[] = [];
+    const onRecord: RingSource["onRecord"] = (data, offset) => seen.push(data.getUint32(offset + 8, true));
+    using reader = new RingReader(
+      [
+        { map: collection.map(ring), onRecord },
+        { map: collection.map(other), onRecord },
+      ],
+      { orderedBy: 8, maxRecordsPerTurn: 7 },
+    );
+    reader.resume();
+    const count = 3_000;
+    for (let index = 0; index < count; index++) {
+      run(collection, index % 5 === 0 ? toOther : send, 0, index);
+      while (index % 100 === 99 && seen.length <= index) await turn();
+    }
+    expect(seen).toEqual(Array.from({ length: count }, (_, index) => index));
   });
 });

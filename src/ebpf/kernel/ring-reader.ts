@@ -23,6 +23,14 @@ export interface RingSource {
 export interface RingReaderOptions {
   /** After so many records of one ring, others and the rest of the process have their turn. */
   readonly maxRecordsPerTurn?: number;
+  /**
+   * Where each record of each ring has a 64-bit number, such as the nanoseconds of its time: of all rings, the record with the lowest is read
+   * next. Without it, one ring is read after the other.
+   *
+   * What one program wrote before another one began, on whatever CPU, is read before what that one wrote, if both take the number as they begin:
+   * a record that is seen shows that those before it can be seen, too.
+   */
+  readonly orderedBy?: number;
   /** Told how many records of a ring were lost since it was told before: as soon as the ring has been more than half full, and when reading ends. */
   readonly onLoss?: (count: number, map: LoadedMap) => void;
 }
@@ -36,7 +44,19 @@ interface Ring {
   readonly buffer: RingBuffer;
   watch: ReadinessWatch | undefined;
   knownLosses: number;
+  /** The number of the next record that it is ordered by, once that is known; else -1. */
+  head: number;
+  headOffset: number;
 }
+
+function ringOf(source: RingSource, opening: DisposableStack): Ring {
+  const buffer = opening.use(new RingBuffer(source.map.fd, source.map.spec.maxEntries, pageSizeBytes()));
+  return { source, buffer, watch: undefined, knownLosses: 0, head: -1, headOffset: 0 };
+}
+
+/** 64 bits as a number: above 2^53 neighbours are no longer told apart, their order stays. */
+const numberAt = (data: DataView, offset: number): number =>
+  data.getUint32(offset, true) + data.getUint32(offset + 4, true) * 4_294_967_296;
 
 /**
  * Reads one or more rings until it is disposed. It keeps the process alive meanwhile.
@@ -46,34 +66,58 @@ interface Ring {
  * read.
  */
 export class RingReader implements Disposable {
-  readonly #rings: readonly Ring[];
+  readonly #rings: Ring[];
   readonly #maxRecords: number;
+  readonly #orderedBy: number | undefined;
   readonly #onLoss: RingReaderOptions["onLoss"];
+  #isReading = false;
   #isClosed = false;
 
   /** Takes over nothing: the maps stay their owner's. Throws `LINUX_CALL` when a ring cannot be mapped. */
   constructor(sources: readonly RingSource[], options: RingReaderOptions = {}) {
     this.#maxRecords = options.maxRecordsPerTurn ?? MAX_RECORDS_PER_TURN;
+    this.#orderedBy = options.orderedBy;
     this.#onLoss = options.onLoss;
     using opening = new DisposableStack();
-    const pageSize = pageSizeBytes();
-    this.#rings = sources.map((source) => {
-      const buffer = opening.use(new RingBuffer(source.map.fd, source.map.spec.maxEntries, pageSize));
-      return { source, buffer, watch: undefined, knownLosses: 0 };
-    });
+    this.#rings = sources.map((source) => ringOf(source, opening));
     opening.move();
+  }
+
+  /** Reads these too, from now on, until what is returned is disposed: that reads what is left in them, and tells what was lost. Throws `LINUX_CALL`. */
+  add(sources: readonly RingSource[]): Disposable {
+    using opening = new DisposableStack();
+    const added = sources.map((source) => ringOf(source, opening));
+    if (this.#isReading) for (const ring of added) this.#watch(ring);
+    opening.move();
+    this.#rings.push(...added);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#isClosed) return;
+        this.drain();
+        for (const ring of added) {
+          const at = this.#rings.indexOf(ring);
+          if (at < 0) continue;
+          this.#rings.splice(at, 1);
+          this.#close(ring);
+        }
+      },
+    };
   }
 
   /** Begins to read, or goes on after `pause`. */
   resume(): void {
     if (this.#isClosed) throw new TypeError("the ring reader is closed");
-    for (const ring of this.#rings) {
-      ring.watch ??= watchReadable(ring.source.map.fd, () => this.#turn(ring));
-    }
+    this.#isReading = true;
+    for (const ring of this.#rings) this.#watch(ring);
+  }
+
+  #watch(ring: Ring): void {
+    ring.watch ??= watchReadable(ring.source.map.fd, () => (this.#orderedBy === undefined ? this.#turn(ring) : this.#turnOfAll()));
   }
 
   /** Stops reading until `resume`: back-pressure, since programs cannot wait. */
   pause(): void {
+    this.#isReading = false;
     for (const ring of this.#rings) {
       ring.watch?.[Symbol.dispose]();
       ring.watch = undefined;
@@ -87,6 +131,10 @@ export class RingReader implements Disposable {
 
   /** Reads what is there now, without waiting for the kernel to wake this process; returns the number of records. At most a full ring of each. */
   drain(): number {
+    if (this.#orderedBy !== undefined) {
+      const capacity = this.#rings.reduce((sum, { buffer }) => sum + buffer.sizeBytes, 0) / SMALLEST_RECORD;
+      return this.#drainInOrder(this.#orderedBy, capacity);
+    }
     let count = 0;
     for (const { buffer, source } of this.#rings) count += buffer.drain(source.onRecord, buffer.sizeBytes / SMALLEST_RECORD).count;
     return count;
@@ -104,10 +152,14 @@ export class RingReader implements Disposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.pause();
-    for (const ring of this.#rings) {
-      ring.buffer[Symbol.dispose]();
-      this.#tellLosses(ring);
-    }
+    for (const ring of this.#rings) this.#close(ring);
+  }
+
+  #close(ring: Ring): void {
+    ring.watch?.[Symbol.dispose]();
+    ring.watch = undefined;
+    ring.buffer[Symbol.dispose]();
+    this.#tellLosses(ring);
   }
 
   #turn(ring: Ring): void {
@@ -115,6 +167,47 @@ export class RingReader implements Disposable {
     const mayHaveLost = ring.buffer.availableBytes() * 2 > ring.buffer.sizeBytes;
     const { isEmpty } = ring.buffer.drain(ring.source.onRecord, this.#maxRecords);
     if (mayHaveLost || !isEmpty) this.#tellLosses(ring);
+  }
+
+  #turnOfAll(): void {
+    if (this.#isClosed) return;
+    const mayHaveLost = this.#rings.map(({ buffer }) => buffer.availableBytes() * 2 > buffer.sizeBytes);
+    const count = this.#drainInOrder(this.#orderedBy ?? 0, this.#maxRecords);
+    for (const [index, ring] of this.#rings.entries()) if (mayHaveLost[index] || count === this.#maxRecords) this.#tellLosses(ring);
+  }
+
+  #drainInOrder(orderedBy: number, maxRecords: number): number {
+    let count = 0;
+    try {
+      for (; count < maxRecords && !this.#isClosed; count++) {
+        const next = this.#next(orderedBy);
+        if (next === undefined) return count;
+        const { source, buffer } = next;
+        next.head = -1;
+        buffer.take(next.headOffset, source.onRecord);
+      }
+      return count;
+    } finally {
+      for (const { buffer } of this.#rings) buffer.release();
+    }
+  }
+
+  /** The ring whose next record is the first of all. */
+  #next(orderedBy: number): Ring | undefined {
+    let first: Ring | undefined;
+    // A ring that was empty may have got an earlier record before the one that was found came: such are looked at again.
+    for (let look = 0; look < 2; look++) {
+      for (const ring of this.#rings) {
+        if (ring.head < 0) {
+          const offset = ring.buffer.peek();
+          if (offset < 0) continue;
+          ring.headOffset = offset;
+          ring.head = numberAt(ring.buffer.data, offset + orderedBy);
+        }
+        if (first === undefined || ring.head < first.head) first = ring;
+      }
+    }
+    return first;
   }
 
   #tellLosses(ring: Ring): void {

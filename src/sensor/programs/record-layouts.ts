@@ -81,6 +81,9 @@ export interface TaskRecord {
 
 export const TASK_RECORD: StructLayout<TaskRecord> = struct("TaskRecord", { kind: u32, flags: u32, time: u64, task: TASK_FACTS });
 
+/** Of the time, in each record of each kind: all rings are read by it as if they were one. */
+export const RECORD_TIME_OFFSET: number = TASK_RECORD.fields.time.offset;
+
 export interface ExitRecord {
   readonly kind: number;
   readonly flags: number;
