@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Peer } from "./peer.ts";
 import { compilePeerRule } from "./peer-rule.ts";
 import { renewing } from "./renewing.ts";
-import type { AllowOptions } from "./server-guard.ts";
+import type { ClientOptions, RequestHeaders } from "./request-headers.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
 export interface GrpcChannel {
@@ -24,7 +24,7 @@ export interface GrpcClientLibrary<K extends object, O extends object, C extends
 export function createGrpcChannelFactory<K extends object, O extends object, C extends GrpcChannel>(
   identity: ServiceIdentity,
   library: GrpcClientLibrary<K, O, C>,
-  { allow }: AllowOptions,
+  { allow, headers }: ClientOptions,
 ): (target: string, credentials: K, options: O) => C {
   const isAllowed = compilePeerRule(allow);
   return (target, _, options) => {
@@ -32,7 +32,7 @@ export function createGrpcChannelFactory<K extends object, O extends object, C e
     return renewing(identity, {
       create: (retire) => {
         const channel = new library.Channel(target, credentialsOf(library, { identity, isAllowed, retire }), options);
-        calls.set(channel, countCalls(channel));
+        calls.set(channel, watchCalls(channel, headers));
         return channel;
       },
       // A channel that is closed cancels calls that wait for their connection.
@@ -93,8 +93,16 @@ interface StatusListener {
 
 type Method = (...args: unknown[]) => unknown;
 
-/** Counts the calls of a channel from their start to their status. */
-function countCalls(channel: object): CallsUnderWay {
+interface GrpcMetadata {
+  set(name: string, value: string): void;
+}
+
+interface GrpcCall {
+  start(metadata: GrpcMetadata, listener: StatusListener): void;
+}
+
+/** Counts the calls of a channel from their start to their status, and adds to their metadata. */
+function watchCalls(channel: object, headers: RequestHeaders | undefined): CallsUnderWay {
   let underWay = 0;
   let end: (() => void) | undefined;
   const settle = (): void => {
@@ -113,9 +121,11 @@ function countCalls(channel: object): CallsUnderWay {
   // Methods of the library, whose arguments are passed on as they are.
   const createCall = Reflect.get(channel, "createCall") as Method;
   const createCounted: Method = (...args) => {
-    const call = createCall.apply(channel, args) as { start(metadata: unknown, listener: StatusListener): void };
+    const call = createCall.apply(channel, args) as GrpcCall;
     const start = call.start.bind(call);
     call.start = (metadata, listener) => {
+      // What this throws, the method of the client throws to its caller.
+      for (const [name, value] of Object.entries(headers?.() ?? {})) metadata.set(name, value);
       underWay++;
       start(metadata, counted(listener));
     };

@@ -23,6 +23,21 @@ export interface GrpcServerLibrary<K> {
   readonly ServerCredentials: { createInsecure(): K };
 }
 
+/** The connection of a call, as it was verified here. */
+export interface GrpcConnection {
+  readonly peer: Peer;
+  readonly remoteAddress: string | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+}
+
+/** By the address that the library tells, which is one for each connection of this process: see `createGrpcListener`. */
+const CONNECTIONS = new Map<string, GrpcConnection>();
+let serial = 0;
+
+/** The connection of a call; undefined when it did not come through a listener of ours, or has ended. */
+export const grpcConnectionOf = (call: { getPeer(): string }): GrpcConnection | undefined => CONNECTIONS.get(call.getPeer());
+
 export interface GrpcListener {
   /** `listen` and `close` it as any server. */
   readonly server: TlsServer;
@@ -40,8 +55,6 @@ export function createGrpcListener<K>(
   server: GrpcServer<K>,
   options: AllowOptions,
 ): GrpcListener {
-  const peers = new Map<string, Peer>();
-  let serial = 0;
   const inject = (socket: TLSSocket): void => {
     const connection = connectionOf(socket);
     if (connection === undefined || socket.alpnProtocol !== "h2") {
@@ -50,13 +63,14 @@ export function createGrpcListener<K>(
     }
     // All that the library tells about the connection of a call is its address. Addresses are used again, and a call may outlive its
     // connection; so each connection gets one that is not.
-    const address = `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}#${++serial}`;
+    const { remoteAddress, localAddress, localPort } = socket;
+    const address = `${remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}#${++serial}`;
     Object.defineProperties(socket, { remoteAddress: { value: address }, remotePort: { value: undefined } });
-    peers.set(address, connection.peer);
+    CONNECTIONS.set(address, { peer: connection.peer, remoteAddress, localAddress, localPort });
     // One for each connection: the library drains all connections of an injector together.
     const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
     socket.once("close", () => {
-      peers.delete(address);
+      CONNECTIONS.delete(address);
       injector.destroy();
     });
     // The connection is cut at its end anyway.
@@ -66,9 +80,9 @@ export function createGrpcListener<K>(
   return {
     server: createTlsServer(identity, { ...options, alpnProtocols: ["h2"] }, inject),
     peerOf: (call) => {
-      const peer = peers.get(call.getPeer());
-      if (peer === undefined) throw new TypeError("the connection of the call was not verified here, or has ended");
-      return peer;
+      const connection = grpcConnectionOf(call);
+      if (connection === undefined) throw new TypeError("the connection of the call was not verified here, or has ended");
+      return connection.peer;
     },
   };
 }

@@ -9,7 +9,7 @@ import {
 import type { Peer } from "./peer.ts";
 import { compilePeerRule } from "./peer-rule.ts";
 import { plainUrlProblem } from "./plain-url.ts";
-import type { AllowOptions } from "./server-guard.ts";
+import { type ClientOptions, type RequestHeaders, withHeaders } from "./request-headers.ts";
 import { ServiceError } from "./service-error.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
@@ -17,21 +17,24 @@ export class Http2Client {
   readonly #identity: ServiceIdentity;
   readonly #isAllowed: (peer: Peer) => boolean;
   readonly #origin: URL;
+  readonly #headers: RequestHeaders | undefined;
   readonly #streams = new Set<ClientHttp2Stream>();
   #session: Promise<ClientHttp2Session> | undefined;
   #isClosed = false;
 
   /** `origin` as `https://orders:8443`. Throws a ServiceError with `SERVICE_PLAIN_URL` when it is not https. */
-  constructor(identity: ServiceIdentity, origin: string | URL, { allow }: AllowOptions) {
+  constructor(identity: ServiceIdentity, origin: string | URL, { allow, headers }: ClientOptions) {
     this.#identity = identity;
     this.#isAllowed = compilePeerRule(allow);
+    this.#headers = headers;
     this.#origin = new URL(origin);
     const problem = plainUrlProblem(this.#origin.protocol);
     if (problem !== undefined) throw problem;
   }
 
   /** Begins a request, on a new connection where there is none or where the SVID was renewed. Rejects with a ServiceError. */
-  async request(headers?: OutgoingHttpHeaders, options?: ClientSessionRequestOptions): Promise<ClientHttp2Stream> {
+  async request(given?: OutgoingHttpHeaders, options?: ClientSessionRequestOptions): Promise<ClientHttp2Stream> {
+    const headers = this.#headers === undefined ? given : withHeaders(given, this.#headers());
     // A session can begin to close while it is waited for, by a renewal or by the server's goodbye.
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (this.#isClosed) throw new ServiceError("SERVICE_CLOSED", "the client is closed");

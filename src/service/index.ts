@@ -8,6 +8,7 @@ export { type IdentityFilePaths, IdentityFiles, type IdentityFilesOptions, ident
 export { type IdentityState, IdentityStore } from "./identity-store.ts";
 export type { Peer } from "./peer.ts";
 export { compilePeerRule, type PeerRule, parsePeerPattern } from "./peer-rule.ts";
+export type { ClientOptions, RequestHeaders } from "./request-headers.ts";
 export { type AllowOptions, GUARDED_TLS_OPTIONS, type GuardedTlsOptions, guardServer } from "./server-guard.ts";
 export {
   createHttp2Server,

@@ -15,6 +15,7 @@ export type ServiceErrorCode =
   | "SERVICE_ISSUER"
   | "SERVICE_NO_CONTEXT"
   | "SERVICE_NO_TENANT"
+  | "SERVICE_CONTEXT_REFUSED"
   | "SERVICE_CLOSED";
 
 /** Why there is no connection, or none any more. */

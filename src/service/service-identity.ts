@@ -206,7 +206,7 @@ export class ServiceIdentity {
     { svid, isAllowed, isClient }: { readonly svid: X509Svid; readonly isAllowed: (peer: Peer) => boolean; readonly isClient: boolean },
   ): Result<Connection, ServiceError> {
     const chain = presentedChain(socket);
-    const verified = this.#verify(chain);
+    const verified = this.verifyChain(chain);
     if (!verified.ok) return verified;
     const proof = verified.value;
     const bundle = this.#source.bundleOf(trustDomainOf(proof.id));
@@ -218,7 +218,12 @@ export class ServiceIdentity {
     return ok(connection);
   }
 
-  #verify(chain: readonly Uint8Array[]): Result<VerifiedX509Svid, ServiceError> {
+  /**
+   * Whose chain this is (DER, leaf first), by the bundle of its trust domain and what is revoked, now. Fails with `SERVICE_PEER_UNVERIFIED`
+   * and `SERVICE_PEER_REVOKED`. A chain is no secret: whoever shows it proves nothing until a signature with its key is verified.
+   * UNTRUSTED: the chain.
+   */
+  verifyChain(chain: readonly Uint8Array[]): Result<VerifiedX509Svid, ServiceError> {
     if (this.#isClosed) return err(new ServiceError("SERVICE_CLOSED", "the identity of this process is closed"));
     if (chain.length === 0) return err(new ServiceError("SERVICE_PEER_UNVERIFIED", "the peer presented no certificate"));
     const verified = this.#chains.verify(chain, this.#clock());
@@ -237,7 +242,7 @@ export class ServiceIdentity {
   #isTrusted(connection: Connection): boolean {
     const bundle = this.#source.bundleOf(connection.peer.trustDomain);
     if (bundle !== undefined && bundle === connection.bundle) return this.#revocations?.isRevoked(connection.proof) !== true;
-    const isTrusted = this.#verify(connection.chain).ok;
+    const isTrusted = this.verifyChain(connection.chain).ok;
     if (isTrusted) connection.bundle = bundle;
     return isTrusted;
   }

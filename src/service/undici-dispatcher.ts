@@ -4,7 +4,7 @@ import type { Connection } from "./connection.ts";
 import { compilePeerRule } from "./peer-rule.ts";
 import { plainUrlProblem } from "./plain-url.ts";
 import { renewing } from "./renewing.ts";
-import type { AllowOptions } from "./server-guard.ts";
+import { type ClientOptions, withHeaders } from "./request-headers.ts";
 import type { ServiceIdentity } from "./service-identity.ts";
 
 /** What undici asks a connector for. */
@@ -29,10 +29,11 @@ export interface UndiciLibrary<A extends UndiciAgent> {
 }
 
 export interface UndiciAgent {
+  dispatch(options: never, handler: never): boolean;
   close(): Promise<void>;
 }
 
-export interface DispatcherOptions extends AllowOptions {
+export interface DispatcherOptions extends ClientOptions {
   /** Also HTTP/2, where the server has it. */
   readonly allowH2?: boolean;
 }
@@ -44,7 +45,7 @@ export interface DispatcherOptions extends AllowOptions {
 export function createUndiciDispatcher<A extends UndiciAgent>(
   identity: ServiceIdentity,
   { Agent }: UndiciLibrary<A>,
-  { allow, allowH2 = false }: DispatcherOptions,
+  { allow, headers, allowH2 = false }: DispatcherOptions,
 ): A {
   const isAllowed = compilePeerRule(allow);
   const connectWith =
@@ -76,7 +77,15 @@ export function createUndiciDispatcher<A extends UndiciAgent>(
     return { connection, socket: connection.socket };
   };
   return renewing(identity, {
-    create: (retire) => new Agent({ connect: connectWith(retire), allowH2 }),
+    create: (retire) => {
+      const agent = new Agent({ connect: connectWith(retire), allowH2 });
+      if (headers === undefined) return agent;
+      const dispatch = agent.dispatch.bind(agent) as (options: object, handler: unknown) => boolean;
+      const carrying = (options: { readonly headers?: unknown }, handler: unknown): boolean =>
+        dispatch({ ...options, headers: withHeaders(options.headers, headers()) }, handler);
+      Object.defineProperty(agent, "dispatch", { value: carrying });
+      return agent;
+    },
     // One that the user has destroyed is closed already.
     retire: (agent) => void agent.close().catch(() => {}),
   });

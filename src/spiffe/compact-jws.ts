@@ -141,12 +141,12 @@ export interface RemoteTokenSigner {
   readonly sign: (data: Uint8Array) => Promise<Uint8Array>;
 }
 
-/** The token. Throws a TypeError when the key does not fit the algorithm. */
-export function signCompactJws(type: string, claims: JsonObject, signer: TokenSigner): string {
+/** The token, with further members in its header. Throws a TypeError when the key does not fit the algorithm. */
+export function signCompactJws(type: string, claims: JsonObject, signer: TokenSigner, header: JsonObject = {}): string {
   const { algorithm, privateKey } = signer;
   if (!isFitting(privateKey, algorithm)) throw new TypeError(`expected a private key that fits ${algorithm}`);
   const { hash, options, curve } = algorithmOf(algorithm);
-  const input = signingInput(type, claims, signer);
+  const input = signingInput(type, claims, signer, header);
   const signature = sign(hash, Buffer.from(input, "ascii"), options === undefined ? privateKey : { ...options, key: privateKey });
   return `${input}.${encodedSignature(signature, curve?.coordinateBytes)}`;
 }
@@ -164,10 +164,15 @@ function encodedSignature(signature: Uint8Array, coordinateBytes: number | undef
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64url");
 }
 
-function signingInput(type: string, claims: JsonObject, { keyId, algorithm }: Pick<TokenSigner, "keyId" | "algorithm">): string {
+function signingInput(
+  type: string,
+  claims: JsonObject,
+  { keyId, algorithm }: Pick<TokenSigner, "keyId" | "algorithm">,
+  header: JsonObject = {},
+): string {
   if (keyId === "") throw new TypeError("expected a `keyId`");
   const encode = (part: JsonObject): string => Buffer.from(encodeJson(part)).toString("base64url");
-  return `${encode({ alg: algorithm, kid: keyId, typ: type })}.${encode(claims)}`;
+  return `${encode({ ...header, alg: algorithm, kid: keyId, typ: type })}.${encode(claims)}`;
 }
 
 function algorithmOf(algorithm: TokenAlgorithm): NonNullable<ReturnType<typeof TOKEN_ALGORITHMS.get>> {

@@ -9,6 +9,7 @@ import { parseSpiffeId, pathOf } from "../../spiffe/spiffe-id.ts";
 import type { Peer } from "../peer.ts";
 import type { AccessPolicies } from "./access-policies.ts";
 import type { AuthorizationContext } from "./authorization-context.ts";
+import { CONTEXT_HEADER, type ContextVerifier } from "./carried-context.ts";
 import { type Refusal, refusal, refuseCall } from "./refusal.ts";
 import { type RawRequest, requestFacts } from "./request-facts.ts";
 import { RouteTable } from "./route-table.ts";
@@ -24,7 +25,12 @@ export interface AccessGateOptions {
   readonly listQuery?: readonly string[];
   /** Who verifies bearer tokens, for `claims`. Default: nobody, so that there are no claims whatever a request brings. */
   readonly tokens?: readonly TokenVerifier[];
-  /** Of whom a call speaks, and what that one may do: `tenant` and `permissions` of policies. What it throws refuses. */
+  /** Who believes the contexts that services in front sign. Default: nobody, so that none counts whatever a request brings. */
+  readonly context?: ContextVerifier;
+  /**
+   * Of whom a call speaks, and what that one may do: `tenant` and `permissions` of policies. What it throws refuses, and so does another
+   * tenant than the carried one. Default: what is carried, else nobody and nothing.
+   */
   readonly authorize?: (caller: Caller) => Authorization;
   /** Refuses calls without a tenant. Default false. */
   readonly isTenantRequired?: boolean;
@@ -42,6 +48,8 @@ export interface Caller {
   readonly peer: Peer | undefined;
   /** Of the verified token; empty without one. */
   readonly claims: JsonObject;
+  /** On whose behalf the peer calls, as it has signed; undefined when it did not say. */
+  readonly carried: AuthorizationContext | undefined;
 }
 
 export interface Authorization {
@@ -106,6 +114,7 @@ export class AccessGate {
   readonly #policies: AccessPolicies;
   readonly #listQuery: ReadonlySet<string>;
   readonly #tokens: readonly TokenVerifier[];
+  readonly #context: ContextVerifier | undefined;
   readonly #authorize: (caller: Caller) => Authorization;
   readonly #isTenantRequired: boolean;
   readonly #isAudit: boolean;
@@ -121,7 +130,8 @@ export class AccessGate {
     this.#policies = policies;
     this.#listQuery = new Set(listQuery);
     this.#tokens = tokens;
-    this.#authorize = options.authorize ?? (() => NOBODY);
+    this.#context = options.context;
+    this.#authorize = options.authorize ?? (({ carried }) => carried ?? NOBODY);
     this.#isTenantRequired = options.isTenantRequired ?? false;
     this.#isAudit = mode === "audit";
     this.#onDecision = onDecision;
@@ -162,14 +172,20 @@ export class AccessGate {
   async #decide({ raw, peer, sourceAddress, destinationAddress, port }: InboundCall): Promise<Result<Verdict, Refusal>> {
     const facts = requestFacts(raw, { routes: this.routes, listQuery: this.#listQuery });
     if (!facts.ok) return facts;
-    const request = facts.value;
+    const { [CONTEXT_HEADER]: signed, ...headers } = facts.value.headers;
+    const request: CallRequest = { ...facts.value, headers };
     const token = await this.#tokenOf(request);
     if (!token.ok) return token;
     const claims = token.value?.claims ?? {};
-    const { tenant, permissions } = this.#authorize({ peer, claims });
+    const carriedContext = this.#carriedBy(peer, signed);
+    if (!carriedContext.ok) return carriedContext;
+    const carried = carriedContext.value;
+    const { tenant, permissions } = this.#authorize({ peer, claims, carried });
+    if (carried !== undefined && tenant !== carried.tenant) return refuseCall("context", "the call is for another tenant than its context");
     if (this.#isTenantRequired && tenant === "") return refuseCall("tenant", "the call has no tenant");
-    const subject = typeof claims["sub"] === "string" ? claims["sub"] : (peer?.id ?? "");
-    const context: AuthorizationContext = { tenant, subject, permissions, caller: peer?.id ?? "" };
+    const caller = peer?.id ?? "";
+    const subject = carried?.subject ?? (typeof claims["sub"] === "string" ? claims["sub"] : caller);
+    const context: AuthorizationContext = { tenant, subject, permissions, caller, hops: carried?.hops };
     // INVARIANT: nothing is waited for from here on, so that one set of policies decides.
     const { current } = this.#policies;
     const source: Endpoint = peer === undefined ? EXTERNAL : current.endpointOf(peer.id);
@@ -193,6 +209,12 @@ export class AccessGate {
     // Who may bring a token and brings none is asked for one.
     const isAnonymous = this.#tokens.length > 0 && token.value === undefined;
     return ok({ request, context, ground, audited, refusal: isAnonymous ? { ...refused, status: 401 } : refused });
+  }
+
+  #carriedBy(peer: Peer | undefined, signed: string | undefined): Result<AuthorizationContext | undefined, Refusal> {
+    if (this.#context === undefined || signed === undefined) return ok(undefined);
+    if (peer === undefined) return refuseCall("context", "a context over a connection without a verified peer");
+    return this.#context.verifyFrom(peer.id, signed);
   }
 
   async #tokenOf({ headers }: CallRequest): Promise<Result<VerifiedToken | undefined, Refusal>> {

@@ -3,12 +3,12 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
-import { parseIpAddress } from "../../lib/ip-address.ts";
 import { connectionOf } from "../connection.ts";
 import type { AccessGate, AdmittedCall, InboundCall } from "./access-gate.ts";
 import { authorizationOf, keepContext, resumeRequest } from "./authorization-context.ts";
 import type { Refusal } from "./refusal.ts";
-import { METHOD_OVERRIDES } from "./request-facts.ts";
+import { isStripped } from "./request-facts.ts";
+import { socketAddress } from "./socket-address.ts";
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -19,23 +19,13 @@ interface SocketFacts {
   readonly localPort?: number | undefined;
 }
 
-const NO_ADDRESS = new Uint8Array();
-const MAPPED = "::ffff:";
-
-/** IPv4 addresses on sockets of IPv6 are IPv4 addresses. */
-function addressOf(text: string | undefined): Uint8Array {
-  if (text === undefined) return NO_ADDRESS;
-  const isMapped = text.startsWith(MAPPED) && text.includes(".");
-  return parseIpAddress(isMapped ? text.slice(MAPPED.length) : text) ?? NO_ADDRESS;
-}
-
 /** The facts of the connection of a carrier: a request, or a stream. */
 function connectionFacts(carrier: object, socket: SocketFacts | undefined): Omit<InboundCall, "raw"> {
   const connection = connectionOf(carrier) ?? (socket && connectionOf(socket));
   return {
     peer: connection?.peer,
-    sourceAddress: addressOf(socket?.remoteAddress),
-    destinationAddress: addressOf(socket?.localAddress),
+    sourceAddress: socketAddress(socket?.remoteAddress),
+    destinationAddress: socketAddress(socket?.localAddress),
     port: socket?.localPort ?? 0,
   };
 }
@@ -50,12 +40,16 @@ function admit(request: AnyRequest, { context }: AdmittedCall): void {
   pin(request);
 }
 
-/** What was judged is what is served: no later part makes another method of it. */
+/** What was judged is what is served: no later part makes another method or another caller of it. */
 function pin(request: AnyRequest): void {
   Object.defineProperty(request, "method", { value: request.method, writable: false });
-  for (const name of METHOD_OVERRIDES) delete request.headers[name];
-  for (let index = request.rawHeaders.length - 2; index >= 0; index -= 2)
-    if (METHOD_OVERRIDES.includes((request.rawHeaders[index] ?? "").toLowerCase())) request.rawHeaders.splice(index, 2);
+  strip(request.headers, request.rawHeaders);
+}
+
+function strip(headers: IncomingHttpHeaders, rawHeaders: string[]): void {
+  for (const name of Object.keys(headers)) if (isStripped(name)) delete headers[name];
+  for (let index = rawHeaders.length - 2; index >= 0; index -= 2)
+    if (isStripped((rawHeaders[index] ?? "").toLowerCase())) rawHeaders.splice(index, 2);
 }
 
 const TEXTS: { readonly [S in Refusal["status"]]: string } = { 400: "bad request\n", 401: "unauthorized\n", 403: "forbidden\n" };
@@ -134,7 +128,7 @@ export function protectServer<S extends Server>(server: S, gate: AccessGate): S 
         refuseSocket((args as [unknown, Duplex])[1], 403);
         return true;
       case "stream": {
-        const [stream, headers, , rawHeaders] = args as [ServerHttp2Stream, IncomingHttpHeaders, number, readonly string[]];
+        const [stream, headers, , rawHeaders] = args as [ServerHttp2Stream, IncomingHttpHeaders, number, string[]];
         judged.add(stream);
         return after(passStream(gate, stream, headers, rawHeaders), event, args);
       }
@@ -167,7 +161,7 @@ async function passStream(
   gate: AccessGate,
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
-  rawHeaders: readonly string[],
+  rawHeaders: string[],
 ): Promise<boolean> {
   const ignore = (): void => {};
   stream.on("error", ignore);
@@ -176,8 +170,10 @@ async function passStream(
   const judgement = await gate.judge({ raw, ...connectionFacts(stream, stream.session?.socket) });
   stream.off("error", ignore);
   if (stream.destroyed) return false;
-  if (judgement.ok) keepContext(stream, judgement.value.context);
-  else {
+  if (judgement.ok) {
+    strip(headers, rawHeaders);
+    keepContext(stream, judgement.value.context);
+  } else {
     stream.respond({ ":status": judgement.error, ...headersOf(judgement.error) });
     stream.end(TEXTS[judgement.error]);
   }

@@ -21,9 +21,21 @@ export {
   authorizationOf,
   currentAuthorization,
   currentTenant,
+  type Job,
   mayCurrently,
   runAuthorized,
+  runJob,
 } from "./authorization-context.ts";
+export {
+  CONTEXT_HEADER,
+  type ContextHeaders,
+  ContextSigner,
+  type ContextSignerOptions,
+  ContextVerifier,
+  type ContextVerifierOptions,
+  runCarried,
+} from "./carried-context.ts";
+export { type GrpcInterceptionLibrary, grpcAccess } from "./grpc-access.ts";
 export { type ExpressMiddleware, type ExpressRequest, expressAccess, fastifyAccess, guardListener, protectServer } from "./http-access.ts";
 export { OidcIssuer, type OidcIssuerOptions } from "./oidc-issuer.ts";
 export type { Refusal, RefusalKind } from "./refusal.ts";

@@ -1,6 +1,7 @@
 /** What policies see of a request, from what a client sent: one reading, or a refusal. */
 import { ok, type Result } from "../../lib/result.ts";
 import type { CallRequest } from "../../policy/access/endpoint.ts";
+import { CONTEXT_HEADER } from "./carried-context.ts";
 import { type Refusal, refuseCall } from "./refusal.ts";
 import { parseRequestTarget } from "./request-target.ts";
 import type { RouteTable } from "./route-table.ts";
@@ -27,8 +28,22 @@ const MAX_HEADERS = 256;
 const METHOD = /^(?!CONNECT$)[A-Z][A-Z-]{0,31}$/;
 const HOST = /^(?:[a-z0-9_](?:[a-z0-9._-]{0,253})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/;
 
-/** With them some frameworks take another method than the one that is judged: they are no facts, and the request loses them. */
-export const METHOD_OVERRIDES: readonly string[] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/**
+ * Headers that are no facts, and that the request loses. With the first some frameworks take another method than the one that is judged;
+ * the others say who calls, as a proxy or another framework would, while here it is proved by certificate, token or signed context.
+ */
+const NO_FACTS: ReadonlySet<string> = new Set(
+  `x-http-method-override x-http-method x-method-override
+   x-forwarded-client-cert x-client-cert x-ssl-cert ssl-client-cert ssl-client-dn ssl-client-verify x-spiffe-id
+   x-tenant x-tenant-id x-subject x-user x-user-id x-username x-roles x-permissions remote-user x-remote-user x-forwarded-user
+   x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-auth-request-user x-auth-request-email x-auth-request-groups
+   x-authenticated-user x-authenticated-userid x-consumer-id x-consumer-username x-goog-authenticated-user-email
+   x-goog-authenticated-user-id x-ms-client-principal x-ms-client-principal-id x-ms-client-principal-name x-amzn-oidc-identity
+   x-amzn-oidc-data`.split(/\s+/),
+);
+
+/** Whether a request loses the header of this name, in lower case: those above, and the context, which counts once it was verified. */
+export const isStripped = (name: string): boolean => NO_FACTS.has(name) || name === CONTEXT_HEADER;
 
 /** Lists by definition (RFC 9110 §5.3): several are one, joined by `, `. Of every other header there is one at most. */
 const LISTS: ReadonlySet<string> = new Set(
@@ -71,7 +86,7 @@ function readHeaders(rawHeaders: readonly string[]): Result<ReadHeaders, Refusal
       pseudo.set(name, value);
       continue;
     }
-    if (METHOD_OVERRIDES.includes(name)) continue;
+    if (NO_FACTS.has(name)) continue;
     const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
     if (known !== undefined && !LISTS.has(name)) return refuseCall("header", `the header \`${name.slice(0, 64)}\` twice`);
     headers[name] = known === undefined ? value : `${known}${name === "cookie" ? "; " : ", "}${value}`;
