@@ -14,6 +14,7 @@ want busybox-static /bin/busybox
 want curl /usr/bin/curl
 want git /usr/bin/git
 want python3 /usr/bin/python3
+want iproute2 /usr/sbin/ip
 command -v go >/dev/null || missing+=(golang-go)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 

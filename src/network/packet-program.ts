@@ -99,7 +99,8 @@ export function packetProgram(maps: NetworkMaps, asked: Lookups, direction: Dire
             entry
               .get("direction")
               .ne(DIRECTION_NUMBER[direction])
-              .and(now.sub(entry.get("lastSeenNs")).gt(REPLY_NS)),
+              // Another processor may have seen a later tick.
+              .and(now.gt(entry.get("lastSeenNs").add(REPLY_NS))),
             () => code.assign(isFresh, 0),
           );
           // Without connections, another process may have taken the port; the flow says who sends now.
@@ -213,6 +214,8 @@ export function packetProgram(maps: NetworkMaps, asked: Lookups, direction: Dire
       sent,
       received,
     });
+    // What nobody has looked up is forgotten first when the map is full, although it is the newest: the answer would be refused.
+    code.ifNonNull(code.lookup(maps.connections, key), () => {});
     tell("begin", verdict);
     code.return(PASS);
   });

@@ -30,6 +30,8 @@ export interface Probe {
   readonly expected: "allow" | "deny";
   /** What is in force when it is made; the same array as long as nothing changes. */
   readonly resources: readonly AccessResource[];
+  /** Everybody who is there then; the same array as long as nothing changes. */
+  readonly pods: readonly Pod[];
 }
 
 export interface Pod {
@@ -76,7 +78,7 @@ class Cluster {
   readonly #statefulSets: readonly StatefulSet[];
   readonly #policies: Map<string, JsonObject>;
   readonly #family: 4 | 6;
-  #resources: readonly AccessResource[] = [];
+  #state: Pick<Probe, "resources" | "pods"> = { resources: [], pods: [] };
   #pods: ReadonlyMap<string, Pod> = new Map();
 
   constructor(policies: string, family: 4 | 6) {
@@ -99,7 +101,7 @@ class Cluster {
   take(step: Step): readonly Probe[] {
     if ("from" in step) {
       const { from, to, protocol, port, expected } = step;
-      return [{ from: this.#pod(from), to: this.#pod(to), protocol, port, expected, resources: this.#resources }];
+      return [{ from: this.#pod(from), to: this.#pod(to), protocol, port, expected, ...this.#state }];
     }
     if ("delete" in step) {
       if (!this.#policies.delete(`${step.delete.kind} ${step.delete.name}`)) throw new Error(`nothing to delete: ${step.delete.name}`);
@@ -133,7 +135,6 @@ class Cluster {
   }
 
   #refresh(): void {
-    this.#resources = [...this.#policies.values()].flatMap((policy) => accessResources(JSON.stringify(policy)));
     const pods = new Map<string, Pod>();
     for (const { metadata, spec } of this.#statefulSets) {
       const { name, namespace = "" } = metadata;
@@ -152,6 +153,8 @@ class Cluster {
       }
     }
     this.#pods = pods;
+    const resources = [...this.#policies.values()].flatMap((policy) => accessResources(JSON.stringify(policy)));
+    this.#state = { resources, pods: [...pods.values()] };
   }
 }
 
