@@ -1,8 +1,8 @@
 /**
  * BTF: the types of a kernel, or of a module on top of those of its kernel.
  *
- * Reading costs one pass over the headers of types. A name is found by searching the bytes of the strings, so nothing is
- * indexed or copied: the kernel's 5 MB are ready in milliseconds, and no cache of offsets is needed.
+ * Reading costs one pass over the headers of types; the first name that is asked for costs another one over the names. Nothing is
+ * decoded or copied but what is asked for: the kernel's 5 MB are ready in milliseconds, and no cache of offsets is needed.
  */
 import { EbpfError } from "../ebpf-error.ts";
 import { BTF_KINDS, type BtfKind, type BtfMember, type BtfParameter, type BtfType } from "./type.ts";
@@ -14,8 +14,7 @@ export const MAX_BTF_BYTES = 0x800_0000;
 const MAX_TYPES = 1 << 22;
 /** Typedefs and qualifiers in a row; the kernel itself allows 32 nested types. */
 const MAX_CHAIN = 64;
-/** Different strings that end alike, of which each may be a name. */
-const MAX_OCCURRENCES = 4096;
+const NUL = 0;
 
 /** By the number of its kind: bytes that follow the header of a type besides those of its elements, and those of each element. */
 const FIXED_BYTES = Uint8Array.of(0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0);
@@ -36,6 +35,7 @@ export class Btf {
   /** What was asked for: programs ask for the same few structs again and again. */
   readonly #types = new Map<number, BtfType>();
   readonly #found = new Map<string, readonly number[]>();
+  #index: NameIndex | undefined;
 
   /** `parseBtf` makes them. */
   constructor(view: DataView, strings: Buffer, places: Uint32Array, base: Btf | undefined) {
@@ -60,10 +60,13 @@ export class Btf {
     const known = this.#found.get(name);
     if (known !== undefined) return known;
     const found: number[] = this.#base === undefined ? [] : [...this.#base.find(name)];
-    const offsets = this.#offsetsOf(name);
-    for (const offset of offsets)
-      for (let index = this.#names.indexOf(offset); index >= 0; index = this.#names.indexOf(offset, index + 1))
-        found.push(this.firstId + index);
+    if (name !== "" && !name.includes("\0")) {
+      const wanted = Buffer.from(name);
+      this.#index ??= this.#indexNames();
+      const { heads, next } = this.#index;
+      for (let at = heads[hashOf(wanted, 0) & (heads.length - 1)] ?? 0; at !== 0; at = next[at - 1] ?? 0)
+        if (this.#isAt(wanted, this.#names[at - 1] ?? 0)) found.push(this.firstId + at - 1);
+    }
     this.#found.set(name, found);
     return found;
   }
@@ -78,17 +81,32 @@ export class Btf {
     return id;
   }
 
-  /** The places in the strings at which a name stands and ends. */
-  #offsetsOf(name: string): ReadonlySet<number> {
-    const offsets = this.#base === undefined ? new Set<number>() : new Set(this.#base.#offsetsOf(name));
-    if (name === "" || name.includes("\0")) return offsets;
-    const wanted = Buffer.from(`${name}\0`);
-    let at = this.#strings.indexOf(wanted);
-    while (at >= 0 && offsets.size < MAX_OCCURRENCES) {
-      offsets.add(this.#stringsStart + at);
-      at = this.#strings.indexOf(wanted, at + 1);
+  /** All types by their names, in their order. */
+  #indexNames(): NameIndex {
+    const names = this.#names;
+    const heads = new Int32Array(1 << Math.max(4, Math.ceil(Math.log2(names.length + 1))));
+    const next = new Int32Array(names.length);
+    for (let index = names.length - 1; index >= 0; index--) {
+      const offset = names[index] ?? 0;
+      const isOwn = offset >= this.#stringsStart;
+      const strings = isOwn ? this.#strings : this.#base?.stringsAt(offset);
+      if (strings === undefined) continue;
+      const bucket = hashOf(strings, isOwn ? offset - this.#stringsStart : 0) & (heads.length - 1);
+      next[index] = heads[bucket] ?? 0;
+      heads[bucket] = index + 1;
     }
-    return offsets;
+    return { heads, next };
+  }
+
+  /** The bytes from a place in the strings on. */
+  stringsAt(offset: number): Buffer {
+    if (offset < this.#stringsStart && this.#base !== undefined) return this.#base.stringsAt(offset);
+    return this.#strings.subarray(offset - this.#stringsStart);
+  }
+
+  #isAt(wanted: Buffer, offset: number): boolean {
+    const strings = this.stringsAt(offset);
+    return strings[wanted.length] === NUL && strings.subarray(0, wanted.length).equals(wanted);
   }
 
   kindOf(id: number): BtfKind {
@@ -220,6 +238,23 @@ export class Btf {
       type: this.#view.getUint32(body + 8 * index + 4, true),
     }));
   }
+}
+
+/** Types by the hash of their names, counted from one: the first of each, and who follows whom. */
+interface NameIndex {
+  readonly heads: Int32Array;
+  readonly next: Int32Array;
+}
+
+/** Of the bytes up to the next NUL or the end (FNV-1a). */
+function hashOf(bytes: Buffer, start: number): number {
+  let hash = 0x811c_9dc5;
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at] ?? NUL;
+    if (byte === NUL) break;
+    hash = Math.imul(hash ^ byte, 0x0100_0193);
+  }
+  return hash ^ (hash >>> 15);
 }
 
 /** Qualifiers change nothing about how a value lies in memory. */

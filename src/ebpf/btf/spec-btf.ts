@@ -59,8 +59,11 @@ export interface ProgramBtf {
 const MAX_COLUMN = 0x3ff;
 const MAX_LINE = 0x3f_ffff;
 
-/** With it the kernel's log and `bpftool` name our own lines, and may call functions of the program back. */
-export function programBtf(program: ProgramSpec): ProgramBtf {
+/**
+ * With it the kernel may call functions of the program back, and its log and `bpftool` name our own lines. Without lines it is made
+ * much faster: where a statement stands is found out for each.
+ */
+export function programBtf(program: ProgramSpec, { hasLines = true }: { readonly hasLines?: boolean } = {}): ProgramBtf {
   const btf = new BtfWriter();
   const int = btf.integer("int", 4, "signed");
   const word = btf.integer("u64", 8, "unsigned");
@@ -72,6 +75,7 @@ export function programBtf(program: ProgramSpec): ProgramBtf {
     const isStart = index === 0 || label !== undefined;
     const slot = starts[index] ?? 0;
     if (isStart) functions.push(slot, btf.staticFunction(functionName(label ?? program.name), int, [{ name: "context", type: word }]));
+    if (!hasLines) continue;
     const where = source ?? UNKNOWN;
     const key = `${where.file}:${where.line}:${where.column}`;
     if (!isStart && key === last) continue;

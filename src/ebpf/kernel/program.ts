@@ -30,15 +30,11 @@ const LOAD = {
   functionInfoSize: 76,
   functionInfo: 80,
   functionCount: 88,
-  lineInfoSize: 92,
-  lineInfo: 96,
-  lineCount: 104,
   attachBtfId: 108,
 } as const;
 
-/** Bytes of a record of `func_info` and of `line_info`. */
+/** Bytes of a record of `func_info`. */
 const FUNCTION_INFO_SIZE = 8;
-const LINE_INFO_SIZE = 16;
 
 /** A verifier's log grows with the program; the first size holds nearly every one. */
 const LOG_SIZES: readonly number[] = [1 << 18, 1 << 22, 1 << 25];
@@ -92,16 +88,14 @@ const callsBack = ({ instructions }: ProgramSpec): boolean =>
   instructions.some(({ opcode, src }) => opcode === LOAD_IMMEDIATE_64 && src === PSEUDO_VALUE.function);
 
 function describe(spec: ProgramSpec, attributes: Attributes): Descriptor {
-  const { data, functions, lines } = programBtf(spec);
+  // A refusal is explained by the instructions themselves, which know their lines.
+  const { data, functions } = programBtf(spec, { hasLines: false });
   const types = loadBtf(data);
   attributes
     .u32(LOAD.btf, types.fd)
     .u32(LOAD.functionInfoSize, FUNCTION_INFO_SIZE)
     .pointer(LOAD.functionInfo, functions)
-    .u32(LOAD.functionCount, functions.length / FUNCTION_INFO_SIZE)
-    .u32(LOAD.lineInfoSize, LINE_INFO_SIZE)
-    .pointer(LOAD.lineInfo, lines)
-    .u32(LOAD.lineCount, lines.length / LINE_INFO_SIZE);
+    .u32(LOAD.functionCount, functions.length / FUNCTION_INFO_SIZE);
   return types;
 }
 
