@@ -177,8 +177,9 @@ export function callPrograms(btf: Btf, architecture: Architecture, rings: Readon
   const exit = tracepointProgram("sense_call_out", { btf, tracepoint: "sys_exit" }, (code, args) => {
     const registers = args.pointer("regs");
     const number = code.let(registers.field(architecture === "x64" ? "orig_ax" : "syscallno").low32(), "number");
-    const task = code.currentTask();
-    const plan = wanted(code, task, number);
+    const current = code.currentTask();
+    const plan = wanted(code, current, number);
+    const task = code.cast(current.value(), "task_struct");
     const record = new RecordAssembly(code, btf, assembly);
     const { fields } = record;
     fields.set("kind", RECORD_KIND.call);

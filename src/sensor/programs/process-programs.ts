@@ -99,7 +99,7 @@ export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
 function execProgram(btf: Btf, ring: CountedRing, refused: ProcessPrograms["refused"]): ProgramSpec {
   const assembly = assemblyMap("exec_assembly", EXEC_RECORD);
   return tracepointProgram("sense_exec", { btf, tracepoint: "sched_process_exec" }, (code, args) => {
-    const task = args.pointer<"task_struct">("p");
+    const task = code.cast(args.pointer("p").value(), "task_struct");
     const record = new RecordAssembly(code, btf, assembly);
     const { fields } = record;
     fields.set("kind", RECORD_KIND.exec);
