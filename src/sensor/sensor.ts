@@ -73,7 +73,8 @@ export interface SensorCounts {
   readonly isWatchingCalls: boolean;
 }
 
-const RING_BYTES = 1 << 23;
+/** All of a ring is resident, twice, as it is mapped. Each holds what comes in half a second of a storm. */
+const RING_BYTES: Readonly<Record<CallRing, number>> = { process: 1 << 22, file: 1 << 22, network: 1 << 20 };
 /** After a loss; in a storm there are many. */
 const RECONCILE_MS = 5_000;
 
@@ -132,11 +133,10 @@ export class Sensor implements Disposable {
       bootId: this.#clock.bootId,
       lookups: { userName, groupName, container: (cgroupId) => container(this.cgroups.pathOf(cgroupId), cgroupId) },
     });
-    const sizeBytes = options.ringBytes ?? RING_BYTES;
     this.#rings = {
-      process: countedRing("process", sizeBytes),
-      file: countedRing("file", sizeBytes),
-      network: countedRing("network", sizeBytes),
+      process: countedRing("process", options.ringBytes ?? RING_BYTES.process),
+      file: countedRing("file", options.ringBytes ?? RING_BYTES.file),
+      network: countedRing("network", options.ringBytes ?? RING_BYTES.network),
     };
     this.#programs = processPrograms(options.btf, this.#rings.process);
     const { exec, fork, exit, moved, cgroup, tasks } = this.#programs;
