@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** The entry of the command line. Loads as little as it can before it knows what is asked. */
 import module from "node:module";
-import { join } from "node:path";
-import { PACKAGE_ROOT, readVersion } from "./version.ts";
+import { COMPILE_CACHE, readVersion } from "./version.ts";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const [word] = process.argv.slice(2);
@@ -15,8 +14,7 @@ if (major < 24 || (major === 24 && minor < 15)) {
 } else if (word === "--version" || word === "-V") {
   process.stdout.write(`${readVersion()}\n`);
 } else {
-  // Compiled code is kept inside the installation: whoever can write there can change the sources as well.
-  module.enableCompileCache(join(PACKAGE_ROOT, ".vigil/compile-cache"));
+  module.enableCompileCache(COMPILE_CACHE);
   const { runCommandLine } = await import("./run-command-line.ts");
   process.exitCode = await runCommandLine(process.argv.slice(2));
 }

@@ -15,6 +15,10 @@ export interface ProcessSpec {
   readonly entry: URL;
   /** The user that it becomes; absent means the one of the supervisor. */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** Options of Node.js, which come before the module. */
+  readonly execArgv?: readonly string[];
+  /** Added to that of the supervisor. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly settings: JsonValue;
   readonly readyWithinMs: number;
   readonly drainWithinMs: number;
@@ -102,8 +106,14 @@ export class SupervisedProcess {
 
   /** Starts a child and waits until it is ready; one that is not is killed. */
   async #launch(): Promise<ReadyReport> {
-    const { name, entry, user, settings, readyWithinMs } = this.#spec;
-    const child = fork(fileURLToPath(entry), [], { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "json", ...user });
+    const { name, entry, user, execArgv = [], environment, settings, readyWithinMs } = this.#spec;
+    const child = fork(fileURLToPath(entry), [], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      serialization: "json",
+      env: { ...process.env, ...environment },
+      execArgv: [...process.execArgv, ...execArgv],
+      ...user,
+    });
     this.#child = child;
     this.#enter("starting");
     this.send({ kind: "start", settings });

@@ -9,6 +9,7 @@ import {
   duration,
   flag,
   listOf,
+  nonEmptyText,
   oneOf,
   optional,
   record,
@@ -18,7 +19,7 @@ import {
   text,
   withDefault,
 } from "./shape.ts";
-import { dnsName, idPattern, ipAddress, trustDomainName, workloadId } from "./spiffe-shape.ts";
+import { dnsName, ipAddress, trustDomainName, workloadId } from "./spiffe-shape.ts";
 
 /** How long credentials may live, by what the component is (requirement I12). */
 export type ComponentClass = "service" | "gateway" | "data" | "legacy";
@@ -74,8 +75,6 @@ export interface Workload {
   readonly admin: boolean;
   /** Whether it is an authority below this one. */
   readonly downstream: boolean;
-  /** Identities of other workloads that it may fetch by the Broker API: SPIFFE IDs, or with a `*` at the end their beginnings. Empty: none. */
-  readonly brokerFor: readonly string[];
   /** Agents that may serve it: SPIFFE IDs, or with a `*` at the end their beginnings. Empty: all. */
   readonly agents: readonly string[];
 }
@@ -104,6 +103,11 @@ const selector: Shape<string> = (value, spot) => {
   return undefined;
 };
 
+const agentPattern: Shape<string> = checked(nonEmptyText, (read, spot) => {
+  if (/^spiffe:\/\/[^*]+\*?$/.test(read)) return;
+  spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be a SPIFFE ID, or the beginning of one and \`*\`, got \`${read}\``);
+});
+
 const hint: Shape<string> = checked(text, (read, spot) => {
   if (Buffer.byteLength(read) > MAX_HINT_BYTES)
     spot.report("RESOURCE_INVALID_VALUE", `expected at most ${MAX_HINT_BYTES} bytes in \`${spot.name}\``);
@@ -125,8 +129,7 @@ const writtenSpec: Shape<WrittenSpec> = record<WrittenSpec>({
   hint: withDefault(hint, ""),
   admin: withDefault(flag, false),
   downstream: withDefault(flag, false),
-  brokerFor: withDefault(distinct(idPattern, { max: MAX_NAMES }), []),
-  agents: withDefault(distinct(idPattern, { max: MAX_NAMES }), []),
+  agents: withDefault(distinct(agentPattern, { max: MAX_NAMES }), []),
 });
 
 export const workloadSpec: Shape<Spec> = (value, spot) => {

@@ -42,7 +42,6 @@ function entryOf(
     admin: false,
     downstream: false,
     labels: {},
-    brokerFor: [],
     agents: [],
     renewIssuedBeforeMs: 0,
     origin: "built in",

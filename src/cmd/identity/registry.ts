@@ -62,7 +62,6 @@ const jsonOf = (entry: Entry): unknown => ({
   hint: entry.hint,
   admin: entry.admin,
   downstream: entry.downstream,
-  brokerFor: entry.brokerFor,
   labels: entry.labels,
 });
 

@@ -15,7 +15,7 @@ import type { SettingSources, Settings } from "../settings.ts";
 import { openStateDirectory, type StateDirectory } from "../state-directory.ts";
 import type { ProcessNews, ProcessSpec } from "../supervised-process.ts";
 import { Supervisor } from "../supervisor.ts";
-import { readVersion } from "../version.ts";
+import { COMPILE_CACHE, readVersion } from "../version.ts";
 import { readyScreen } from "./ready-screen.ts";
 
 export interface UpOptions {
@@ -71,6 +71,9 @@ async function run(
   return signal.reason === "SIGTERM" ? EXIT.yes : EXIT.interrupted;
 }
 
+/** Without it each process of a checkout first compiles what strips types: 0.4 s and 18 MB. */
+const ENVIRONMENT = { NODE_COMPILE_CACHE: COMPILE_CACHE };
+
 /** The processes in the order in which they start. */
 function processTable({ values }: Configuration, { path, installation }: StateDirectory): readonly ProcessSpec[] {
   const control = encodeControlSettings({ stateDirectory: path, installation, configuration: values });
@@ -83,6 +86,7 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
   const own: ProcessSpec = {
     name: "authority",
     entry: entryOf("authority"),
+    environment: ENVIRONMENT,
     settings: authority,
     readyWithinMs: READY_WITHIN_MS,
     drainWithinMs: AUTHORITY_DRAIN_MS,
@@ -93,6 +97,7 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
     {
       name: "control",
       entry: entryOf("control"),
+      environment: ENVIRONMENT,
       settings: control,
       readyWithinMs: READY_WITHIN_MS,
       drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS,
@@ -105,6 +110,7 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
 export const agentProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
   name: "agent",
   entry: entryOf("agent"),
+  environment: ENVIRONMENT,
   settings: encodeAgentSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,
@@ -113,6 +119,9 @@ export const agentProcess = (configuration: Configuration["values"], stateDirect
 const sensorProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
   name: "sensor",
   entry: entryOf("sensor"),
+  environment: ENVIRONMENT,
+  // Events live for microseconds: a small nursery is collected as fast, and stays out of memory.
+  execArgv: ["--max-semi-space-size=2"],
   settings: encodeAgentSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,

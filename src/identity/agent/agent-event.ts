@@ -1,12 +1,10 @@
 /** What the agent tells whoever runs it: for logs, for the event store, for people who ask what happened. */
 
-/** The process that asked, or for which somebody did. */
+/** The process that asked. */
 export interface CallerFacts {
   readonly pid: number;
   readonly uid: number;
   readonly executablePath: string;
-  /** The SPIFFE ID of the broker that asked for the process. */
-  readonly broker?: string;
 }
 
 export type AgentEvent =

@@ -46,7 +46,9 @@ class RemoteAuthority implements AuthorityClient {
     this.#id = id;
     this.#own = own;
     this.#tls = createServiceIdentity({ source: own.store, ...(options.clock === undefined ? {} : { clock: options.clock }) });
-    own.keepRenewed(this.renewAgentSvid);
+    own.keepRenewed((publicKey) =>
+      this.#call(async (channel) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid),
+    );
   }
 
   async *sync(signal: AbortSignal): AsyncGenerator<SyncResponse, undefined, undefined> {
@@ -79,9 +81,6 @@ class RemoteAuthority implements AuthorityClient {
 
   signWitSvid: AuthorityClient["signWitSvid"] = (request) =>
     this.#call((channel) => channel.unary(Authority.method.signWitSvid, request, AUTHORITY_CALL));
-
-  renewAgentSvid: AuthorityClient["renewAgentSvid"] = (publicKey) =>
-    this.#call(async (channel) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid);
 
   async close(): Promise<void> {
     this.#tls.close();

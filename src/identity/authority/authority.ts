@@ -328,7 +328,6 @@ function factsOf({ spiffeId, ttlMs, dnsNames }: MintRequest): WorkloadFacts {
     admin: false,
     downstream: false,
     labels: {},
-    brokerFor: [],
     agents: [],
     origin: "",
   };

@@ -115,7 +115,6 @@ function entryOf(workload: Workload, own: TrustDomain, template: string, diagnos
     admin: workload.admin,
     downstream: workload.downstream,
     labels: metadata.labels,
-    brokerFor: workload.brokerFor,
     agents: workload.agents,
     renewIssuedBeforeMs: 0,
     origin: document.file,

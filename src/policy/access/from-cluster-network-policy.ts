@@ -22,7 +22,7 @@ export function rulesOfClusterNetworkPolicy(policy: ClusterNetworkPolicy): Rules
       when: undefined,
       rollout: IN_FORCE,
     }));
-  return { rules: [...rulesOf("ingress"), ...rulesOf("egress")], isolations: [], watches: [], nameRules: [] };
+  return { rules: [...rulesOf("ingress"), ...rulesOf("egress")], isolations: [], watches: [] };
 }
 
 function matchOf(peer: ClusterNetworkPeer): PeerMatch {

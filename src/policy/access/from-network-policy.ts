@@ -29,7 +29,7 @@ export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesOfPolicy {
       }),
     ),
   );
-  return { rules, isolations, watches: [], nameRules: [] };
+  return { rules, isolations, watches: [] };
 }
 
 function matchOf(peer: NetworkPolicyPeer, own: NamespaceMatch): PeerMatch {
