@@ -58,18 +58,21 @@ policy selects), then the Baseline tier. What Vigil cannot enforce is refused by
 | field | meaning here |
 |---|---|
 | \`endpointSelector\`, \`fromEndpoints\`, \`toEndpoints\` | workloads by labels, with or without \`k8s:\` and \`any:\`; namespace (\`io.kubernetes.pod.namespace\`), labels of the namespace (\`io.cilium.k8s.namespace.labels.\`), service account (\`io.cilium.k8s.policy.serviceaccount\`). The name of a cluster (\`io.cilium.k8s.policy.cluster\`) is a label that workloads must carry. A reserved label stands alone and means the entity |
-| \`fromEntities\`, \`toEntities\` | all, world, world-ipv4, world-ipv6, cluster, host, remote-node; init, health and none are nobody here. Refused: kube-apiserver, ingress, unmanaged |
+| \`fromEntities\`, \`toEntities\` | all, world, world-ipv4, world-ipv6, cluster, host, remote-node; init, health and none are nobody here; kube-apiserver is what is behind the Service \`kubernetes\` of the namespace \`default\`. Refused: ingress, unmanaged |
 | \`fromCIDR\`, \`toCIDR\`, \`fromCIDRSet\`, \`toCIDRSet\` | addresses that no known workload, node or this host has. Refused: \`cidrGroupRef\`, \`cidrGroupSelector\` |
 | \`fromNodes\`, \`toNodes\` | nodes and this host by their labels |
 | \`toFQDNs\` | names that were looked up: \`*\` is any characters of one label, \`**.\` one or more labels |
+| \`toServices\` | whoever is behind a Service, by name or by its labels: the workloads that it selects, or the addresses of its Endpoints and EndpointSlices. These objects are read from the files of the policies; a Service that is not there is nobody |
+| \`fromRequires\`, \`toRequires\` | denies workloads that a selector does not select, whatever else allows them; allows nobody |
 | \`toPorts\` | numbers, names, \`endPort\`, 0 for all; TCP, UDP, SCTP, ANY (the three together). Refused: \`listener\`, \`serverNames\`, \`terminatingTLS\`, \`originatingTLS\`, other protocols |
 | \`rules.http\` | method, path and host as regular expressions that match from end to end (linear in time), headers. The path is decoded and has no query. Refused: \`mismatch\`, \`secret\`, default deny switched off |
-| \`rules.dns\` | if it lets all names pass: names are learned from every answer. Refused otherwise, as are Kafka and other protocols |
+| \`rules.dns\` | names that may be asked for, on port 53: Vigil's DNS proxy reads the questions, and answers others with REFUSED. Without a proxy nothing is asked, unless all names pass. Refused: Kafka and other protocols |
 | \`icmps\` | types by number or name |
 | \`ingressDeny\`, \`egressDeny\` | denials that no allow overrules, of NetworkPolicy neither |
 | \`enableDefaultDeny\` | by default on in the directions in which there are rules |
 | \`specs\` | each is a policy of its own |
-| refused by name | \`nodeSelector\`, \`toServices\`, \`fromGroups\`, \`toGroups\`, \`fromRequires\`, \`toRequires\`, \`authentication\` other than disabled |
+| \`authentication\`, \`auth\` | disabled, null |
+| refused by name | \`nodeSelector\`, \`fromGroups\`, \`toGroups\`, \`authentication\` other than disabled, \`fromRequires\` and \`toRequires\` in denials |
 
 ## Cilium's published examples
 

@@ -138,6 +138,12 @@ export const SETTINGS = {
     completes: "file",
     summary: "unix socket where workloads get their identities (/run/vigil/agent.sock, or agent.sock in another state directory)",
   },
+  "identity.brokerSocket": {
+    kind: "text",
+    value: "PATH",
+    completes: "file",
+    summary: "unix socket where proxies of the node get identities of the processes behind them (none unless given)",
+  },
   "identity.wait": {
     kind: "duration",
     value: "TIME",

@@ -11,6 +11,8 @@ export interface GrpcSession {
   readonly socket: Socket;
   /** Aborts when the connection is gone. */
   readonly closed: AbortSignal;
+  /** Says goodbye: calls under way go on, the client makes its next one on another connection. */
+  drain(): void;
   /** Cuts the connection at once, with all of its calls. */
   cut(): void;
 }

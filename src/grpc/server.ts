@@ -89,15 +89,22 @@ export class GrpcServer {
   }
 
   /**
-   * Listens, beside where it listens already, and resolves with the bound address.
+   * Listens, beside where it listens already, and resolves with the bound address. `listener` is a server that accepts there instead of one
+   * that is made by the address, such as one that verifies its peers.
    * Rejects with GRPC_ADDRESS_IN_USE or GRPC_ADDRESS.
    */
-  async listen(address: ListenAddress): Promise<ListenAddress> {
+  async listen(address: ListenAddress, listener?: Server | TlsServer): Promise<ListenAddress> {
     const tls = address.kind === "tcp" ? address.tls : undefined;
     const server =
-      tls === undefined
+      listener ??
+      (tls === undefined
         ? createServer()
-        : createTlsServer({ handshakeTimeout: this.#core.limits.handshakeTimeoutMs, minVersion: "TLSv1.2", ...tls, ALPNProtocols: ["h2"] });
+        : createTlsServer({
+            handshakeTimeout: this.#core.limits.handshakeTimeoutMs,
+            minVersion: "TLSv1.2",
+            ...tls,
+            ALPNProtocols: ["h2"],
+          }));
     this.attach(server);
     if (address.kind === "unix") {
       await removeStaleSocket(address.path);

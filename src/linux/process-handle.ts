@@ -115,6 +115,15 @@ export class ProcessHandle implements Disposable {
     }
   }
 
+  /** Which namespace of a kind it is in, as `pid:[4026531836]`. Throws a `ProcessErrorCode`. */
+  namespace(kind: "pid" | "user" | "mnt"): string {
+    try {
+      return readlinkSync(`${this.#path}/ns/${kind}`);
+    } catch (error) {
+      throw failure(this.pid, error);
+    }
+  }
+
   owner(): ProcessOwner {
     const status = this.read("status");
     const numbers = (name: string): readonly number[] => {

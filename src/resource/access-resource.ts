@@ -9,12 +9,23 @@ import {
   clusterNetworkPolicySpec,
 } from "./cluster-network-policy.ts";
 import { type Document, diagnose } from "./document.ts";
+import { type KubernetesService, parseEndpointSlice, parseEndpoints, parseService, type ServiceEndpoints } from "./kubernetes-service.ts";
 import { type NetworkPolicy, networkPolicySpec } from "./network-policy.ts";
 import type { PolicyResourceErrorCode } from "./policy-resource.ts";
 import { type ParseResource, resourceParser } from "./resource-root.ts";
 import { Spot } from "./shape.ts";
 
-export type AccessResource = AccessPolicy | NetworkPolicy | ClusterNetworkPolicy | CiliumNetworkPolicy;
+export type AccessResource =
+  | AccessPolicy
+  | NetworkPolicy
+  | ClusterNetworkPolicy
+  | CiliumNetworkPolicy
+  /** No policies, but what policies of Cilium name. */
+  | KubernetesService
+  | ServiceEndpoints;
+
+/** Whether it decides anything; Services and their endpoints are only named by what does. */
+export const isPolicy = ({ kind }: AccessResource): boolean => kind !== "Service" && kind !== "Endpoints" && kind !== "EndpointSlice";
 
 export type ParsedAccessResource =
   | { readonly kind: "access"; readonly resource: AccessResource }
@@ -31,6 +42,9 @@ const PARSERS: ReadonlyMap<string, ParseResource<AccessResource>> = new Map<stri
   ["policy.networking.k8s.io/v1alpha1/BaselineAdminNetworkPolicy", resourceParser("ClusterNetworkPolicy", baselineAdminNetworkPolicySpec)],
   ["cilium.io/v2/CiliumNetworkPolicy", parseCiliumNetworkPolicy],
   ["cilium.io/v2/CiliumClusterwideNetworkPolicy", parseCiliumNetworkPolicy],
+  ["v1/Service", parseService],
+  ["v1/Endpoints", parseEndpoints],
+  ["discovery.k8s.io/v1/EndpointSlice", parseEndpointSlice],
 ]);
 
 /** Reads a document as an access or network policy; says so when it is none, or when it is one that cannot be enforced as it is written. */

@@ -19,8 +19,8 @@ const ports = (rest: string): string => ingress(`{ toPorts: [{ ports: [{ port: "
 test.each([
   ["nodeSelector", "{ nodeSelector: {} }"],
   ["fromGroups", ingress("{ fromGroups: [{ aws: {} }] }")],
-  ["fromRequires", ingress("{ fromRequires: [] }")],
-  ["toServices", egress("{ toServices: [] }")],
+  ["fromRequires", "{ endpointSelector: {}, ingressDeny: [{ fromRequires: [{}] }] }"],
+  ["type", egress("{ auth: { type: always-fail } }")],
   ["cidrGroupRef", egress("{ toCIDRSet: [{ cidr: 10.0.0.0/8, cidrGroupRef: x }] }")],
   ["mode", ingress("{ authentication: { mode: required } }")],
   ["kafka", ports("rules: { kafka: [] }")],
@@ -33,7 +33,7 @@ test.each([
   ["mismatch", ports("rules: { http: [{ headerMatches: [{ name: a, mismatch: ADD }] }] }")],
   ["secret", ports("rules: { http: [{ headerMatches: [{ name: a, secret: {} }] }] }")],
   ["VRRP", ingress("{ toPorts: [{ ports: [{ port: '0', protocol: VRRP }] }] }")],
-  ["kube-apiserver", egress("{ toEntities: [kube-apiserver] }")],
+  ["unmanaged", egress("{ toEntities: [unmanaged] }")],
   ["reserved:ingress", ingress("{ fromEndpoints: [{ matchLabels: { 'reserved:ingress': '' } }] }")],
   ["container", ingress("{ fromEndpoints: [{ matchLabels: { 'container:a': b } }] }")],
   ["reserved:host", ingress("{ fromEndpoints: [{ matchLabels: { 'reserved:host': '', a: b } }] }")],
@@ -74,6 +74,14 @@ test.each([
   ["a name and a pattern", egress("{ toFQDNs: [{ matchName: a.test, matchPattern: '*.test' }] }"), "RESOURCE_INVALID_VALUE"],
   ["a pattern that is none", egress("{ toFQDNs: [{ matchPattern: 'a+b.test' }] }"), "RESOURCE_INVALID_VALUE"],
   ["an unknown entity", egress("{ toEntities: [moon] }"), "RESOURCE_INVALID_VALUE"],
+  [
+    "a Service by name and by labels",
+    egress("{ toServices: [{ k8sService: { serviceName: a }, k8sServiceSelector: { selector: {} } }] }"),
+    "RESOURCE_INVALID_VALUE",
+  ],
+  ["Services and endpoints", egress("{ toServices: [{ k8sService: { serviceName: a } }], toEndpoints: [{}] }"), "RESOURCE_INVALID_VALUE"],
+  ["an unknown field of a Service", egress("{ toServices: [{ k8sService: { serviceName: a, port: 1 } }] }"), "RESOURCE_UNKNOWN_FIELD"],
+  ["rules of two protocols", ports("rules: { http: [{}], dns: [{ matchName: a.test }] }").replaceAll("80", "53"), "RESOURCE_INVALID_VALUE"],
   ["another namespace", "{ endpointSelector: { matchLabels: { 'k8s:io.kubernetes.pod.namespace': other } } }", "RESOURCE_INVALID_VALUE"],
 ])("%s is a mistake", (_name, spec, code) => {
   const found = problems(spec);

@@ -1,6 +1,7 @@
 /** CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy of `cilium.io/v2`. What Vigil cannot enforce is refused by name. */
 import type { IpPrefix } from "../lib/ip-network.ts";
 import { exceptLieWithin, network } from "./access-policy.ts";
+import { ciliumFqdn } from "./cilium-fqdn.ts";
 import { type CiliumPorts, ciliumDeniedPorts, ciliumIcmp, ciliumPorts } from "./cilium-ports.ts";
 import { type CiliumEntity, type CiliumSelector, ciliumEntity, ciliumSelector, NAMESPACE_LABEL, nodeSelector } from "./cilium-selector.ts";
 import type { Document, Path } from "./document.ts";
@@ -47,6 +48,8 @@ export interface CiliumRule {
   readonly index: number;
   /** Undefined: anybody; empty: nobody. */
   readonly peers: readonly CiliumPeer[] | undefined;
+  /** `fromRequires` and `toRequires`: whatever allows a workload, it must be one that each of them selects. */
+  readonly requires: readonly LabelSelector[];
   /** Empty: everything. Entries of `toPorts`, or of `icmps`. */
   readonly ports: readonly CiliumPorts[];
 }
@@ -58,7 +61,10 @@ export type CiliumPeer =
   | { readonly kind: "network"; readonly prefix: IpPrefix; readonly except: readonly IpPrefix[] }
   | { readonly kind: "entity"; readonly entity: CiliumEntity }
   /** A pattern as `matchesDnsName` takes it. */
-  | { readonly kind: "dns"; readonly pattern: string };
+  | { readonly kind: "dns"; readonly pattern: string }
+  /** What is behind a Service, and behind all Services with labels; namespace undefined: the policy's own, or any where it has none. */
+  | { readonly kind: "service"; readonly name: string; readonly namespace: string | undefined }
+  | { readonly kind: "services"; readonly selector: LabelSelector; readonly namespace: string | undefined };
 
 const MAX_ITEMS = 1_000;
 
@@ -80,41 +86,39 @@ const cidrRule: Shape<CidrRule> = checked(
   ({ cidr, except }, spot) => void exceptLieWithin(cidr, except, spot),
 );
 
-interface Fqdn {
-  readonly matchName: string | undefined;
-  readonly matchPattern: string | undefined;
+interface ServiceName {
+  readonly serviceName: string;
+  readonly namespace: string | undefined;
+}
+interface ServiceSelector {
+  readonly selector: LabelSelector;
+  readonly namespace: string | undefined;
+}
+interface WrittenService {
+  readonly k8sService: ServiceName | undefined;
+  readonly k8sServiceSelector: ServiceSelector | undefined;
 }
 
-const MAX_DNS_NAME = 253;
-const NAME = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
+const writtenService = record<WrittenService>({
+  k8sService: optional(record<ServiceName>({ serviceName: required(nonEmptyText), namespace: optional(nonEmptyText) })),
+  k8sServiceSelector: optional(record<ServiceSelector>({ selector: required(nodeSelector), namespace: optional(nonEmptyText) })),
+});
 
-const writtenFqdn = record<Fqdn>({ matchName: optional(nonEmptyText), matchPattern: optional(nonEmptyText) });
-
-const fqdn: Shape<string> = (value, spot) => {
-  const read = writtenFqdn(value, spot);
+const service: Shape<readonly CiliumPeer[]> = (value, spot) => {
+  const read = writtenService(value, spot);
   if (read === undefined) return undefined;
-  const { matchName, matchPattern } = read;
-  const written = (matchName ?? matchPattern ?? "").trim().toLowerCase().replace(/\.$/, "");
-  if ((matchName === undefined) === (matchPattern === undefined)) {
-    spot.report("RESOURCE_INVALID_VALUE", `expected exactly one of \`matchName\`, \`matchPattern\` in \`${spot.name}\``);
+  const { k8sService, k8sServiceSelector } = read;
+  if (k8sService !== undefined && k8sServiceSelector !== undefined) {
+    const message = `expected \`k8sService\` or \`k8sServiceSelector\` in \`${spot.name}\`, got both`;
+    spot.report("RESOURCE_INVALID_VALUE", message, "use an item for each");
     return undefined;
   }
-  const pattern = matchName === undefined ? dnsPatternOf(written) : NAME.test(written) ? written : undefined;
-  if (pattern !== undefined && written.length <= MAX_DNS_NAME) return pattern;
-  spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be a DNS name, got \`${written}\``);
-  return undefined;
+  // As in Cilium, one that names nothing means nobody.
+  return [
+    ...(k8sService === undefined ? [] : [{ kind: "service" as const, name: k8sService.serviceName, namespace: k8sService.namespace }]),
+    ...(k8sServiceSelector === undefined ? [] : [{ kind: "services" as const, ...k8sServiceSelector }]),
+  ];
 };
-
-/** Cilium's `*` is any characters of one label, a leading `**.` one or more labels, `*` alone every name (pkg/fqdn/matchpattern). */
-function dnsPatternOf(pattern: string): string | undefined {
-  if (pattern === "*") return "*";
-  const hasSubdomains = pattern.startsWith("**.");
-  const rest = hasSubdomains ? pattern.slice(3) : pattern;
-  if (!/^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)*$/.test(rest) || rest.includes("**")) return undefined;
-  // Both kinds of wildcard at once cannot be written.
-  if (hasSubdomains) return rest.includes("*") ? undefined : `*.${rest}`;
-  return rest.replaceAll("*", "+");
-}
 
 interface WrittenPeers {
   readonly endpoints: readonly CiliumSelector[] | undefined;
@@ -123,28 +127,32 @@ interface WrittenPeers {
   readonly entities: readonly CiliumEntity[] | undefined;
   readonly nodes: readonly LabelSelector[] | undefined;
   readonly fqdns: readonly string[] | undefined;
+  readonly services: readonly (readonly CiliumPeer[])[] | undefined;
 }
 
 interface WrittenRule {
+  readonly requires: readonly LabelSelector[];
   readonly toPorts: readonly CiliumPorts[];
   readonly icmps: readonly CiliumPorts[];
 }
 
 const list = <T>(shape: Shape<T>): Shape<readonly T[]> => listOf(shape, { max: MAX_ITEMS });
-const authentication = optional(
-  record<{ readonly mode: "disabled" }>({
-    mode: required((value, spot) =>
-      value === "disabled"
-        ? "disabled"
-        : unsupported("workloads authenticate each other by their SPIFFE IDs; use an AccessPolicy")(value, spot),
-    ),
-  }),
-);
+const AUTHENTICATED = "workloads authenticate each other by their SPIFFE IDs; use an AccessPolicy";
+const onlyMode =
+  (mode: string): Shape<string> =>
+  (value, spot) =>
+    value === mode ? mode : unsupported(AUTHENTICATED)(value, spot);
+const authentication = optional(record<{ readonly mode: string }>({ mode: required(onlyMode("disabled")) }));
+/** As it was called before: `null` asks for none. */
+const auth = optional(record<{ readonly type: string }>({ type: required(onlyMode("null")) }));
 const groups = optional(unsupported("groups of a cloud are not known here; write the networks"));
-const requires = optional(unsupported("Cilium has removed it; use a rule that denies"));
-const services = optional(
-  unsupported("Services are objects of the cluster; select the workloads behind it with `toEndpoints`, or its addresses with `toCIDR`"),
-);
+const deniedRequires = withDefault<readonly LabelSelector[]>(unsupported("it narrows what rules allow; select whom to deny"), []);
+const requires: Shape<LabelSelector> = (value, spot) => {
+  const read = ciliumSelector(value, spot);
+  if (read === undefined || read.kind === "labels") return read?.selector;
+  const message = `\`reserved:${read.entity}\` in \`${spot.name}\` is not supported`;
+  return void spot.report("RESOURCE_UNSUPPORTED_FIELD", message, "it asks for labels of workloads");
+};
 
 /** A rule; its fields depend on the direction, and on whether it allows. */
 function ruleShape(field: CiliumRule["field"]): Shape<Omit<CiliumRule, "index">> {
@@ -157,6 +165,7 @@ function ruleShape(field: CiliumRule["field"]): Shape<Omit<CiliumRule, "index">>
     entities: `${side}Entities`,
     nodes: `${side}Nodes`,
     fqdns: "toFQDNs",
+    services: "toServices",
   } as const;
   const fields: Fields<Record<string, unknown>> = {
     [names.endpoints]: optional(list(ciliumSelector)),
@@ -164,11 +173,11 @@ function ruleShape(field: CiliumRule["field"]): Shape<Omit<CiliumRule, "index">>
     [names.cidrSet]: optional(list(cidrRule)),
     [names.entities]: optional(list(ciliumEntity)),
     [names.nodes]: optional(list(nodeSelector)),
-    ...(field === "egress" ? { [names.fqdns]: optional(list(fqdn)) } : {}),
-    ...(side === "to" ? { toServices: services } : {}),
+    ...(field === "egress" ? { [names.fqdns]: optional(list(ciliumFqdn)) } : {}),
+    ...(side === "to" ? { [names.services]: optional(list(service)) } : {}),
     [`${side}Groups`]: groups,
-    [`${side}Requires`]: requires,
-    ...(isDeny ? {} : { authentication }),
+    [`${side}Requires`]: isDeny ? deniedRequires : withDefault(list(requires), []),
+    ...(isDeny ? {} : { authentication, auth }),
     toPorts: withDefault(list(isDeny ? ciliumDeniedPorts : ciliumPorts), []),
     icmps: withDefault(list(ciliumIcmp), []),
   };
@@ -178,29 +187,31 @@ function ruleShape(field: CiliumRule["field"]): Shape<Omit<CiliumRule, "index">>
     if (read === undefined) return undefined;
     const entries = Object.entries(names).map(([name, written]) => [name, read[written]]);
     const peers = Object.fromEntries(entries) as WrittenPeers; // the shapes above, under the names that both directions share
-    const { toPorts, icmps } = read as unknown as WrittenRule;
+    const { toPorts, icmps } = read as unknown as Omit<WrittenRule, "requires">;
+    const needed = read[`${side}Requires`] as WrittenRule["requires"];
     if (!isOneWay(peers, spot)) return undefined;
     if (toPorts.length > 0 && icmps.length > 0) {
       spot.report("RESOURCE_INVALID_VALUE", `expected \`toPorts\` or \`icmps\` in \`${spot.name}\`, got both`, "use a rule for each");
       return undefined;
     }
     const ports = [...toPorts, ...icmps];
-    return { field, peers: peersOf(peers, ports.length > 0), ports };
+    return { field, peers: peersOf(peers, ports.length > 0), requires: needed, ports };
   };
 }
 
 /** As Cilium does: ways of naming a peer are not combined in a rule. Both forms of networks are one way. */
-function isOneWay({ endpoints = [], cidr = [], cidrSet = [], entities = [], nodes = [], fqdns = [] }: WrittenPeers, spot: Spot): boolean {
-  const ways = [endpoints, [...cidr, ...cidrSet], entities, nodes, fqdns].filter((way) => way.length > 0);
+function isOneWay(written: WrittenPeers, spot: Spot): boolean {
+  const { endpoints = [], cidr = [], cidrSet = [], entities = [], nodes = [], fqdns = [], services = [] } = written;
+  const ways = [endpoints, [...cidr, ...cidrSet], entities, nodes, fqdns, services].filter((way) => way.length > 0);
   if (ways.length <= 1) return true;
   spot.report("RESOURCE_INVALID_VALUE", `expected one way of naming peers in \`${spot.name}\`, got ${ways.length}`, "use a rule for each");
   return false;
 }
 
 function peersOf(written: WrittenPeers, hasPorts: boolean): readonly CiliumPeer[] | undefined {
-  const { endpoints, cidr, cidrSet, entities, nodes, fqdns } = written;
+  const { endpoints, cidr, cidrSet, entities, nodes, fqdns, services } = written;
   // A rule without peers and ports allows nothing: it only makes its endpoints default-deny. An empty list of peers is nobody.
-  if ([endpoints, cidr, cidrSet, entities, nodes, fqdns].every((way) => way === undefined)) return hasPorts ? undefined : [];
+  if ([endpoints, cidr, cidrSet, entities, nodes, fqdns, services].every((way) => way === undefined)) return hasPorts ? undefined : [];
   return [
     ...(endpoints ?? []).map((selector): CiliumPeer => ({ kind: "endpoints", selector })),
     ...(cidr ?? []).map((prefix): CiliumPeer => ({ kind: "network", prefix, except: [] })),
@@ -208,6 +219,7 @@ function peersOf(written: WrittenPeers, hasPorts: boolean): readonly CiliumPeer[
     ...(entities ?? []).map((entity): CiliumPeer => ({ kind: "entity", entity })),
     ...(nodes ?? []).map((selector): CiliumPeer => ({ kind: "nodes", selector })),
     ...(fqdns ?? []).map((pattern): CiliumPeer => ({ kind: "dns", pattern })),
+    ...(services ?? []).flat(),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Ports, ICMP types and HTTP rules of a policy of Cilium (pkg/policy/api/l4.go, icmp.go and http.go). */
 import { compileRegex } from "../cel/regex/regex.ts";
+import { ciliumFqdn } from "./cilium-fqdn.ts";
 import { everyPort, MAX_PORT, type PortSpec, type Protocol } from "./port-spec.ts";
 import {
   checked,
@@ -23,6 +24,8 @@ export interface CiliumPorts {
   readonly ports: readonly PortSpec[];
   /** Undefined: whatever is said on them. Otherwise a request must fit one of these. */
   readonly http: readonly CiliumHttpRule[] | undefined;
+  /** Undefined: whatever is said on them. Otherwise they are of DNS, and a name that is asked for must fit one of these patterns. */
+  readonly dns: readonly string[] | undefined;
 }
 
 /** All that is given must fit. Texts are regular expressions that must match the whole value. */
@@ -163,30 +166,20 @@ const httpRule: Shape<CiliumHttpRule> = (value, spot) => {
   return { ...rest, headers: [...headers, ...headerMatches] };
 };
 
-interface DnsRule {
-  readonly matchName: string | undefined;
-  readonly matchPattern: string | undefined;
-}
-
-/** Names are learned from every answer, so that a rule which lets all questions pass needs nothing more; another one would. */
-const dnsRules: Shape<readonly DnsRule[]> = checked(
-  listOf(record<DnsRule>({ matchName: optional(nonEmptyText), matchPattern: optional(nonEmptyText) }), { min: 1, max: MAX_RULES }),
-  (rules, spot) => {
-    if (rules.some(({ matchPattern }) => matchPattern === "*")) return;
-    const hint = 'which names may be asked for is not enforced; use `matchPattern: "*"`, and `toFQDNs` for what may be reached';
-    spot.report("RESOURCE_UNSUPPORTED_FIELD", `\`${spot.name}\` is not supported other than for all names`, hint, true);
-  },
-);
+/** Patterns of the names that may be asked for. */
+const dnsRules: Shape<readonly string[]> = listOf(ciliumFqdn, { min: 1, max: MAX_RULES });
+/** Questions are looked at on this port; elsewhere only a rule that lets all of them pass can be kept. */
+const DNS_PORT = 53;
 
 interface WrittenRules {
   readonly http: readonly CiliumHttpRule[] | undefined;
-  readonly dns: readonly DnsRule[] | undefined;
+  readonly dns: readonly string[] | undefined;
   readonly kafka: undefined;
   readonly l7proto: undefined;
   readonly l7: undefined;
 }
 
-const otherProtocol = optional(unsupported("of application protocols only HTTP is understood"));
+const otherProtocol = optional(unsupported("of application protocols only HTTP and DNS are understood"));
 const rules = record<WrittenRules>({
   http: optional(listOf(httpRule, { min: 1, max: MAX_RULES })),
   dns: optional(dnsRules),
@@ -220,6 +213,14 @@ const allowed: Shape<WrittenPorts> = checked(
     if (http !== undefined && dns !== undefined) refuse("expected rules of one protocol, got `http` and `dns`");
     if (http !== undefined && chosen.some(({ port, protocol }) => protocol !== "TCP" || port === 0))
       refuse("expected `protocol: TCP` and a port for rules of `http`");
+    const isElsewhere = chosen.some(({ port, endPort = 0, protocol }) => port !== DNS_PORT || endPort > port || protocol === "SCTP");
+    if (dns !== undefined && !dns.includes("*") && isElsewhere) {
+      const hint = 'names are looked at on port 53 of UDP and TCP; use that, or `matchPattern: "*"`';
+      spot
+        .child("rules")
+        .child("dns")
+        .report("RESOURCE_UNSUPPORTED_FIELD", `\`${spot.name}.rules.dns\` on other ports than 53 is not supported`, hint, true);
+    }
   },
 );
 const denied: Shape<Pick<WrittenPorts, "ports">> = record<Pick<WrittenPorts, "ports">>({ ports });
@@ -227,13 +228,15 @@ const denied: Shape<Pick<WrittenPorts, "ports">> = record<Pick<WrittenPorts, "po
 /** An entry of `toPorts` in a rule that allows. */
 export const ciliumPorts: Shape<CiliumPorts> = (value, spot) => {
   const read = allowed(value, spot);
-  return read === undefined ? undefined : { ports: read.ports.flatMap((each) => specsOf(each, false)), http: read.rules?.http };
+  return read === undefined
+    ? undefined
+    : { ports: read.ports.flatMap((each) => specsOf(each, false)), http: read.rules?.http, dns: read.rules?.dns };
 };
 
 /** An entry of `toPorts` in a rule that denies: ports only. */
 export const ciliumDeniedPorts: Shape<CiliumPorts> = (value, spot) => {
   const read = denied(value, spot);
-  return read === undefined ? undefined : { ports: read.ports.flatMap((each) => specsOf(each, true)), http: undefined };
+  return read === undefined ? undefined : { ports: read.ports.flatMap((each) => specsOf(each, true)), http: undefined, dns: undefined };
 };
 
 /** Types of ICMP by the names that Cilium gives them (RFC 792 and what followed). */
@@ -313,5 +316,5 @@ export const ciliumIcmp: Shape<CiliumPorts> = (value, spot) => {
     value,
     spot,
   );
-  return read === undefined ? undefined : { ports: read.fields, http: undefined };
+  return read === undefined ? undefined : { ports: read.fields, http: undefined, dns: undefined };
 };

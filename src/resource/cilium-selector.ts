@@ -4,7 +4,8 @@ import { checked, listOf, nonEmptyText, record, required, type Shape, type Spot,
 
 /**
  * `all` is everything, `cluster` all workloads, nodes and this host, `remote-node` every node but this host. `init`, `health` and `none`
- * are nobody here: workloads have their labels before their first packet, and Cilium's health endpoints do not exist.
+ * are nobody here: workloads have their labels before their first packet, and Cilium's health endpoints do not exist. `kube-apiserver`
+ * is what is behind the Service `kubernetes` of the namespace `default`.
  */
 export const CILIUM_ENTITIES = [
   "all",
@@ -17,11 +18,11 @@ export const CILIUM_ENTITIES = [
   "init",
   "health",
   "none",
+  "kube-apiserver",
 ] as const;
 export type CiliumEntity = (typeof CILIUM_ENTITIES)[number];
 
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ["kube-apiserver", "the addresses of a cluster's API server are not known here; name them with `toCIDR` or `fromCIDR`"],
   ["ingress", "Cilium's own ingress does not exist here; select the gateway's workload by its labels"],
   ["unmanaged", "there is no workload that Vigil knows and does not manage; use `cluster` or `world`"],
 ]);

@@ -3,7 +3,7 @@ import { parseIpAddress } from "../lib/ip-address.ts";
 import type { Result } from "../lib/result.ts";
 import type { SpiffeError } from "../spiffe/spiffe-error.ts";
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId, type TrustDomain } from "../spiffe/spiffe-id.ts";
-import { checked, type Shape, text } from "./shape.ts";
+import { checked, nonEmptyText, type Shape, text } from "./shape.ts";
 
 const parsed =
   <T>(parse: (read: string) => Result<T, SpiffeError>): Shape<T> =>
@@ -28,6 +28,12 @@ export const workloadId: Shape<SpiffeId> = (value, spot) => {
   spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to have a path, got \`${id}\``);
   return undefined;
 };
+
+/** SPIFFE IDs by one text: `spiffe://example.org/web` is that one, `spiffe://example.org/shop/*` are all that begin so. */
+export const idPattern: Shape<string> = checked(nonEmptyText, (read, spot) => {
+  if (/^spiffe:\/\/[^*]+\*?$/.test(read)) return;
+  spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be a SPIFFE ID, or the beginning of one and \`*\`, got \`${read}\``);
+});
 
 const SERIAL = /^(?!00)[0-9a-f]{2}(?:[0-9a-f]{2}){0,19}$/;
 const AUTHORITY_ID = /^[A-Za-z0-9._-]{1,128}$/;

@@ -29,6 +29,12 @@ export const WORKLOAD_SCHEMA: Schema = {
     ["hint", { type: "string", description: "For the workload to choose by, when it has several identities" }],
     ["admin", { type: "boolean", default: false, description: "Whether it may administer the authority" }],
     ["downstream", { type: "boolean", default: false, description: "Whether it is an authority below this one" }],
+    [
+      "brokerFor",
+      texts(
+        "Identities that it may fetch for other processes, as a node's proxy does: SPIFFE IDs, or their beginnings with `*` at the end",
+      ),
+    ],
     ["agents", texts("Agents that may serve it: SPIFFE IDs, or their beginnings with `*` at the end; by default all")],
   ]),
 };

@@ -9,7 +9,6 @@ import {
   duration,
   flag,
   listOf,
-  nonEmptyText,
   oneOf,
   optional,
   record,
@@ -19,7 +18,7 @@ import {
   text,
   withDefault,
 } from "./shape.ts";
-import { dnsName, ipAddress, trustDomainName, workloadId } from "./spiffe-shape.ts";
+import { dnsName, idPattern, ipAddress, trustDomainName, workloadId } from "./spiffe-shape.ts";
 
 /** How long credentials may live, by what the component is (requirement I12). */
 export type ComponentClass = "service" | "gateway" | "data" | "legacy";
@@ -75,6 +74,8 @@ export interface Workload {
   readonly admin: boolean;
   /** Whether it is an authority below this one. */
   readonly downstream: boolean;
+  /** Identities of other workloads that it may fetch by the Broker API: SPIFFE IDs, or with a `*` at the end their beginnings. Empty: none. */
+  readonly brokerFor: readonly string[];
   /** Agents that may serve it: SPIFFE IDs, or with a `*` at the end their beginnings. Empty: all. */
   readonly agents: readonly string[];
 }
@@ -103,11 +104,6 @@ const selector: Shape<string> = (value, spot) => {
   return undefined;
 };
 
-const agentPattern: Shape<string> = checked(nonEmptyText, (read, spot) => {
-  if (/^spiffe:\/\/[^*]+\*?$/.test(read)) return;
-  spot.report("RESOURCE_INVALID_VALUE", `expected \`${spot.name}\` to be a SPIFFE ID, or the beginning of one and \`*\`, got \`${read}\``);
-});
-
 const hint: Shape<string> = checked(text, (read, spot) => {
   if (Buffer.byteLength(read) > MAX_HINT_BYTES)
     spot.report("RESOURCE_INVALID_VALUE", `expected at most ${MAX_HINT_BYTES} bytes in \`${spot.name}\``);
@@ -129,7 +125,8 @@ const writtenSpec: Shape<WrittenSpec> = record<WrittenSpec>({
   hint: withDefault(hint, ""),
   admin: withDefault(flag, false),
   downstream: withDefault(flag, false),
-  agents: withDefault(distinct(agentPattern, { max: MAX_NAMES }), []),
+  brokerFor: withDefault(distinct(idPattern, { max: MAX_NAMES }), []),
+  agents: withDefault(distinct(idPattern, { max: MAX_NAMES }), []),
 });
 
 export const workloadSpec: Shape<Spec> = (value, spot) => {

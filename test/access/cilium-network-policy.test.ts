@@ -4,10 +4,11 @@ import { expect, test } from "vitest";
 import { compileAccessSet } from "../../src/policy/access/access-set.ts";
 import { CompiledAccess } from "../../src/policy/access/compiled-access.ts";
 import { decideAccess } from "../../src/policy/access/decide-access.ts";
+import { decideLookup } from "../../src/policy/access/decide-lookup.ts";
 import { type Endpoint, EXTERNAL, endpoint } from "../../src/policy/access/endpoint.ts";
 import { parseAccessResource } from "../../src/resource/access-resource.ts";
 import { readDocuments } from "../../src/resource/document.ts";
-import { accessSet, type CallFacts, call } from "../access-fixture.ts";
+import { accessResources, accessSet, type CallFacts, call } from "../access-fixture.ts";
 
 const EXAMPLES = readDocuments(readFileSync(new URL("../data/cilium-policies/examples.yaml", import.meta.url)), "examples.yaml").documents;
 
@@ -18,13 +19,13 @@ const host = endpoint("host");
 const node = (labels: { readonly [key: string]: string } = {}): Endpoint => endpoint("node", { labels });
 
 /** The set of one example. */
-function example(file: string): ReturnType<typeof accessSet> {
+function example(file: string, beside: string = ""): ReturnType<typeof accessSet> {
   const resources = EXAMPLES.flatMap((document) => {
     const parsed = parseAccessResource(document);
     return parsed.kind === "access" && parsed.resource.metadata.annotations["example"] === file ? [parsed.resource] : [];
   });
   expect(resources).not.toEqual([]);
-  const { set, diagnostics } = compileAccessSet(resources);
+  const { set, diagnostics } = compileAccessSet([...resources, ...accessResources(beside)]);
   expect(diagnostics).toEqual([]);
   return set;
 }
@@ -173,6 +174,90 @@ test.each(PROBES)("%s %#", (file, facts, expected) => {
   const asked = call(facts);
   expect(decideAccess(set, asked, { nowMs: 0 }).verdict).toBe(expected);
   expect(new CompiledAccess(set).decide(asked, 0).verdict).toBe(expected);
+});
+
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: myservice, namespace: default, labels: { head: none } }
+spec: { selector: { app: behind }, ports: [{ port: 80 }], clusterIP: None }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: outside, labels: { head: none } }
+spec: { ports: [{ port: 5432 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: outside-1, labels: { kubernetes.io/service-name: outside } }
+addressType: IPv4
+endpoints: [{ addresses: [192.0.2.7] }]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: { name: kubernetes, namespace: default }
+subsets: [{ addresses: [{ ip: 10.0.0.5 }], ports: [{ port: 6443 }] }]
+`;
+const app2 = pod({ id: "app2" });
+const behind = pod({ app: "behind" });
+
+test.each<Probe>([
+  ["service.yaml", inside(app2, behind), "allow"],
+  ["service.yaml", inside(app2, pod({ app: "behind" }, { namespace: "other" })), "deny"],
+  ["service.yaml", inside(app2, plain), "deny"],
+  ["l3/service/service.yaml", inside(app2, behind), "allow"],
+  ["l3/service/service-labels.yaml", inside(app2, behind), "allow"],
+  ["l3/service/service-labels.yaml", out(app2, { to: "192.0.2.7" }), "allow"],
+  ["l3/service/service-labels.yaml", out(app2, { to: "192.0.2.8" }), "deny"],
+  // One that names nothing means nobody, and isolates all the same.
+  ["service-empty.yaml", inside(pod({ app: "app2" }), behind), "deny"],
+  ["l3/entities/apiserver.yaml", inside(pod({ env: "dev" }), node(), { to: "10.0.0.5", port: 6443 }), "allow"],
+  ["l3/entities/apiserver.yaml", inside(pod({ env: "dev" }), node(), { to: "10.0.0.6", port: 6443 }), "deny"],
+  ["auth/auth.yaml", inside(pod({ run: "ssh-client" }), pod({ run: "sshd" })), "allow"],
+  ["auth/auth.yaml", inside(pod({ run: "ssh-client" }), plain), "deny"],
+  ["l3/requires/requires.yaml", inside(plain, pod({ env: "prod" })), "deny"],
+  ["l3/requires/requires.yaml", inside(pod({ env: "prod" }), pod({ env: "prod" })), "deny"], // by itself it allows nobody
+  ["requires.yaml", inside(pod({ role: "frontend", env: "prod" }), pod({ role: "backend", env: "prod" })), "allow"],
+  ["requires.yaml", inside(pod({ role: "frontend" }), pod({ role: "backend", env: "prod" })), "deny"],
+  ["requires.yaml", inside(pod({ role: "frontend" }), pod({ role: "backend" })), "allow"],
+  // A rule for some names lets no packet to the resolver: who reads the questions asks it.
+  ["l7/dns/dns.yaml", inside(pod({ org: "alliance" }), dns, { port: 53, protocol: "udp" }), "deny"],
+])("%s beside Services %#", (file, facts, expected) => {
+  expect(decideAccess(example(file, SERVICES), call(facts), { nowMs: 0 }).verdict).toBe(expected);
+});
+
+test("a Service that is not known is nobody", () => {
+  expect(decideAccess(example("service.yaml"), call(inside(app2, behind)), { nowMs: 0 }).verdict).toBe("deny");
+});
+
+const alliance = pod({ org: "alliance" });
+
+test.each<readonly [file: string, source: Endpoint, name: string, expected: "allow" | "deny"]>([
+  ["l7/dns/dns.yaml", alliance, "cilium.io", "allow"],
+  ["l7/dns/dns.yaml", alliance, "docs.cilium.io", "allow"],
+  ["l7/dns/dns.yaml", alliance, "a.api.cilium.io", "allow"],
+  ["l7/dns/dns.yaml", alliance, "a.b.api.cilium.io", "deny"],
+  ["l7/dns/dns.yaml", alliance, "evil.org", "deny"],
+  ["l7/dns/dns.yaml", plain, "evil.org", "allow"],
+  ["l7/dns/dns-visibility.yaml", alliance, "evil.org", "allow"],
+  ["l3/fqdn/fqdn-short.yaml", testApp, "a.b.c.svc.cluster.local", "allow"],
+  ["l3/fqdn/fqdn-short.yaml", testApp, "cluster.local", "deny"],
+  ["l3/fqdn/fqdn-short.yaml", testApp, "www.cilium.io", "deny"],
+  ["l3/fqdn/fqdn-cascade.yaml", testApp, "kube-dns.kube-system.svc.cluster.local", "allow"],
+  ["l3/fqdn/fqdn.yaml", testApp, "anything.org", "allow"],
+])("%s: a question for a name %#", (file, source, name, expected) => {
+  const lookup = {
+    source,
+    resolver: dns,
+    resolverAddress: Uint8Array.of(10, 96, 0, 10),
+    protocol: "udp",
+    port: 53,
+    name,
+    isTrusted: false,
+  } as const;
+  const set = example(file);
+  expect(decideLookup(set, lookup, { nowMs: 0 }).verdict).toBe(expected);
+  expect(decideLookup(set, { ...lookup, resolver: EXTERNAL }, { nowMs: 0 }).verdict).toBe(source === plain ? "allow" : "deny");
 });
 
 const policy = (spec: string, kind: string = "CiliumNetworkPolicy"): string =>

@@ -57,12 +57,15 @@ export interface TestEntry {
   readonly jwtTtlMs?: number;
   readonly federatesWith?: readonly string[];
   readonly hint?: string;
+  readonly brokerFor?: readonly string[];
 }
 
 export class ScriptedAuthority {
   readonly path: string;
   readonly domain: TrustDomain;
   readonly clock: () => number;
+  /** Of the agent that calls. */
+  readonly agentId = "spiffe://test.example/vigil/agent/local";
   ca: TestCa;
   authorities: TestCa[];
   readonly jwtKey: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
@@ -94,6 +97,9 @@ export class ScriptedAuthority {
   async start(): Promise<void> {
     const service = implementService(Authority, {
       sync: (_request, { signal }) => this.#sync(signal),
+      renewAgentSvid: async ({ publicKey }) => ({
+        svid: this.sign(create(EntrySchema, { spiffeId: this.agentId, x509TtlMs: 3_600_000n }), publicKey),
+      }),
       signX509Svids: async ({ requests }) => {
         this.calls.x509++;
         if (this.failure !== undefined) throw this.failure;
@@ -147,23 +153,26 @@ export class ScriptedAuthority {
 
   register(...entries: readonly TestEntry[]): void {
     this.#revision++;
-    const added = entries.map(({ id, spiffeId, selectors, x509TtlMs = 3_600_000, jwtTtlMs = 300_000, federatesWith = [], hint = "" }) => {
-      must(parseSpiffeId(spiffeId));
-      const entry = create(EntrySchema, {
-        id,
-        name: `default/${id}`,
-        spiffeId,
-        selectors: [...selectors],
-        x509TtlMs: BigInt(x509TtlMs),
-        jwtTtlMs: BigInt(jwtTtlMs),
-        federatesWith: [...federatesWith],
-        hint,
-        revision: this.#revision,
-        componentClass: "service",
-      });
-      this.entries.set(id, entry);
-      return entry;
-    });
+    const added = entries.map(
+      ({ id, spiffeId, selectors, x509TtlMs = 3_600_000, jwtTtlMs = 300_000, federatesWith = [], hint = "", brokerFor = [] }) => {
+        must(parseSpiffeId(spiffeId));
+        const entry = create(EntrySchema, {
+          id,
+          name: `default/${id}`,
+          spiffeId,
+          selectors: [...selectors],
+          x509TtlMs: BigInt(x509TtlMs),
+          jwtTtlMs: BigInt(jwtTtlMs),
+          federatesWith: [...federatesWith],
+          hint,
+          brokerFor: [...brokerFor],
+          revision: this.#revision,
+          componentClass: "service",
+        });
+        this.entries.set(id, entry);
+        return entry;
+      },
+    );
     this.#push({ entries: added });
   }
 

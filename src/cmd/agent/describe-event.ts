@@ -68,8 +68,8 @@ const action = (
 
 const MAX_PATH = 300;
 
-const processOf = ({ pid, uid, executablePath }: CallerFacts): string =>
-  `process ${pid} (user ${uid}, ${executablePath.slice(0, MAX_PATH) || "unknown program"})`;
+const processOf = ({ pid, uid, executablePath, broker }: CallerFacts): string =>
+  `process ${pid} (user ${uid}, ${executablePath.slice(0, MAX_PATH) || "unknown program"})${broker === undefined ? "" : ` by the broker ${broker}`}`;
 
 function describeIssue({ what, spiffeId, caller, detail, expiresAtMs }: Kind<"issued">): DescribedEvent {
   const message = `${what} for ${processOf(caller)}, ${detail}, until ${new Date(expiresAtMs).toISOString()}`;

@@ -1,4 +1,5 @@
 /** The node agent: attests the processes of this machine, and serves their identities. */
+import { resolve } from "node:path";
 import { Agent } from "../../identity/agent/agent.ts";
 import type { AgentEvent } from "../../identity/agent/agent-event.ts";
 import { AgentMetrics } from "../../identity/agent/agent-metrics.ts";
@@ -9,6 +10,7 @@ import { BinaryDigest } from "../../identity/attestation/binary-digest.ts";
 import { containerAttestor } from "../../identity/attestation/container-attestor.ts";
 import { systemdAttestor } from "../../identity/attestation/systemd-attestor.ts";
 import { unixAttestor } from "../../identity/attestation/unix-attestor.ts";
+import { serveBrokers } from "../../identity/broker/broker-server.ts";
 import { messageOf } from "../../lib/error.ts";
 import { nativeProblem } from "../../linux/native.ts";
 import { isInInitialCgroupNamespace } from "../../linux/peer-credentials.ts";
@@ -31,8 +33,9 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   if (problem !== undefined) return withoutIdentities(problem);
   const metrics = new AgentMetrics();
   const forwarder = new EventForwarder({ stateDirectory, producer: "agent", log });
+  const client = await authorityOf(stateDirectory, configuration, log);
   const agent = new Agent({
-    client: await authorityOf(stateDirectory, configuration, log),
+    client,
     onEvent: (event) => {
       metrics.told(event);
       tell(event, log, forwarder);
@@ -40,10 +43,9 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   });
   metrics.observe(agent);
   const digests = new BinaryDigest();
+  const shared = { agent, attestors: attestors(agent, digests), metrics };
   const server = createWorkloadServer({
-    agent,
-    attestors: attestors(agent, digests),
-    metrics,
+    ...shared,
     version: readVersion(),
     patienceMs: configuration["identity.wait"],
     onFailure: (error) => log("error", `a call failed: ${messageOf(error)}`),
@@ -52,12 +54,24 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   await listenForWorkloads(server, path);
   const stopping = new AbortController();
   const running = agent.run(stopping.signal);
+  const brokerPath = configuration["identity.brokerSocket"];
+  const brokers =
+    brokerPath === undefined
+      ? undefined
+      : await serveBrokers({
+          ...shared,
+          client,
+          path: resolve(brokerPath),
+          workloadPath: path,
+          patienceMs: configuration["identity.wait"],
+          onProblem: (message) => log("warning", message),
+        });
   const telemetry = await serveTelemetry(configuration["identity.telemetry"], agent, metrics);
   return {
-    report: reportOf(path, telemetry?.url),
+    report: reportOf(path, brokers?.path, telemetry?.url),
     drain: async (withinMs) => {
       telemetry?.close();
-      await server.close(withinMs / 2);
+      await Promise.all([server.close(withinMs / 2), brokers?.close(withinMs / 2)]);
       stopping.abort();
       await running;
       await digests.close();
@@ -82,9 +96,10 @@ function tell(event: AgentEvent, log: Log, forwarder: EventForwarder): void {
   if (action !== undefined) forwarder.acted(action);
 }
 
-const reportOf = (path: string, telemetryUrl: string | undefined): ReadyReport => ({
+const reportOf = (path: string, brokerPath: string | undefined, telemetryUrl: string | undefined): ReadyReport => ({
   on: [
     { what: "identities", where: `unix:${path} (SPIFFE_ENDPOINT_SOCKET)` },
+    ...(brokerPath === undefined ? [] : [{ what: "identities for proxies", where: `unix:${brokerPath} (SPIFFE_BROKER_SOCKET)` }]),
     ...(telemetryUrl === undefined ? [] : [{ what: "agent metrics", where: `${telemetryUrl}/metrics` }]),
   ],
   off: [],

@@ -42,6 +42,7 @@ function entryOf(
     admin: false,
     downstream: false,
     labels: {},
+    brokerFor: [],
     agents: [],
     renewIssuedBeforeMs: 0,
     origin: "built in",

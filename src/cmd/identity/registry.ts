@@ -62,6 +62,7 @@ const jsonOf = (entry: Entry): unknown => ({
   hint: entry.hint,
   admin: entry.admin,
   downstream: entry.downstream,
+  brokerFor: entry.brokerFor,
   labels: entry.labels,
 });
 

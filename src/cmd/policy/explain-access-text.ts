@@ -24,13 +24,14 @@ export function accessResourcesOf(documents: readonly Document[]): {
 export const accessNames = ({ metadata: { namespace, name } }: AccessResource): readonly string[] =>
   namespace === "" ? [name] : [`${namespace}/${name}`, name];
 
-export function accessLines(resource: AccessResource, terminal: Terminal): readonly string[] {
-  const { rules, isolations } = explainAccess(resource);
+export function accessLines(resource: AccessResource, beside: readonly AccessResource[], terminal: Terminal): readonly string[] {
+  const { rules, isolations, lookups } = explainAccess(resource, beside);
   const [name = ""] = accessNames(resource);
   return [
     `${terminal.style("bold", name)}  ${terminal.style("dim", resource.kind)}`,
     terminal.style("dim", `${resource.document.file}:${resource.document.line}`),
     ...rules.flatMap((rule) => ruleLines(rule, terminal)),
+    ...(lookups.length === 0 ? [] : ["", terminal.style("bold", "May ask for names"), ...lookups.map((text) => `  ${text}`)]),
     ...(isolations.length === 0
       ? []
       : ["", terminal.style("bold", "Everything else is denied for"), ...isolations.map((text) => `  ${text}`)]),

@@ -1,5 +1,6 @@
 /** `vigil policy explain`: a policy in sentences, with its expressions as they are written. */
 import { closestName } from "../../lib/suggestion.ts";
+import { isPolicy } from "../../resource/access-resource.ts";
 import type { LabelSelector } from "../../resource/label-selector.ts";
 import type { MatchResources, ResourceRule } from "../../resource/match-resources.ts";
 import { EXIT, type ExitCode } from "../command.ts";
@@ -17,15 +18,18 @@ export async function explainPolicies(names: readonly string[], sources: readonl
   noteDiagnostics(terminal, access.diagnostics);
   for (const [index, name] of names.entries()) {
     const found = policies.filter(({ policy }) => policy.metadata.name === name || nameOf(policy) === name);
-    const about = access.resources.filter((resource) => accessNames(resource).includes(name));
+    const about = access.resources.filter((resource) => isPolicy(resource) && accessNames(resource).includes(name));
     if (found.length === 0 && about.length === 0) {
-      const meant = closestName(name, [...policies.map(({ policy }) => nameOf(policy)), ...access.resources.flatMap(accessNames)]);
+      const meant = closestName(name, [
+        ...policies.map(({ policy }) => nameOf(policy)),
+        ...access.resources.filter(isPolicy).flatMap(accessNames),
+      ]);
       noteError(terminal, `no policy \`${name}\``, meant === undefined ? "`vigil policy list` shows them" : `did you mean \`${meant}\`?`);
       return EXIT.unable;
     }
     if (index > 0) terminal.print("");
     for (const described of found) terminal.print(explain(described, terminal).join("\n"));
-    for (const resource of about) terminal.print(accessLines(resource, terminal).join("\n"));
+    for (const resource of about) terminal.print(accessLines(resource, access.resources, terminal).join("\n"));
   }
   return EXIT.yes;
 }

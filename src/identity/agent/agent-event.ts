@@ -1,10 +1,12 @@
 /** What the agent tells whoever runs it: for logs, for the event store, for people who ask what happened. */
 
-/** The process that asked. */
+/** The process that asked, or for which somebody did. */
 export interface CallerFacts {
   readonly pid: number;
   readonly uid: number;
   readonly executablePath: string;
+  /** The SPIFFE ID of the broker that asked for the process. */
+  readonly broker?: string;
 }
 
 export type AgentEvent =

@@ -3,7 +3,7 @@ import { messageOf } from "../../lib/error.ts";
 import { encodeJson } from "../../lib/json.ts";
 import { jsonOfJwtBundle, parseTrustBundle, type TrustBundle } from "../../spiffe/bundle.ts";
 import type { BundleSource } from "../../spiffe/bundle-source.ts";
-import { parseTrustDomain, type TrustDomain } from "../../spiffe/spiffe-id.ts";
+import { parseTrustDomain, type SpiffeId, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { jwkOf } from "../../spiffe/token-key.ts";
 import type { Bundles, Denials as DenialsMessage, SyncResponse } from "../generated/vigil/authority/v1/authority_pb.ts";
 import { SelectorIndex } from "./selector-index.ts";
@@ -48,6 +48,7 @@ export class AgentState implements BundleSource {
   readonly #entries = new Map<string, ServedEntry>();
   readonly #index = new SelectorIndex<ServedEntry>();
   #domains: ReadonlyMap<TrustDomain, TrustedDomain> = new Map();
+  readonly #brokers = new Set<ServedEntry>();
   #digestEntries = 0;
 
   get entryCount(): number {
@@ -70,6 +71,11 @@ export class AgentState implements BundleSource {
   /** The entries that a workload with these selectors has, the default one first. Denied ones are among them. */
   entriesOf(selectors: readonly string[]): readonly ServedEntry[] {
     return this.#index.match(new Set(selectors)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** What a workload with this identity may fetch for others, as in `Workload.brokerFor`; empty when it is no broker. */
+  brokerFor(id: SpiffeId): readonly string[] {
+    return [...this.#brokers].flatMap(({ spiffeId, brokerFor }) => (spiffeId === id ? brokerFor : []));
   }
 
   domain(name: TrustDomain): TrustedDomain | undefined {
@@ -109,6 +115,7 @@ export class AgentState implements BundleSource {
   #add(entry: ServedEntry): void {
     this.#entries.set(entry.id, entry);
     this.#index.add(entry);
+    if (entry.brokerFor.length > 0) this.#brokers.add(entry);
     if (asksForDigest(entry)) this.#digestEntries++;
   }
 
@@ -117,6 +124,7 @@ export class AgentState implements BundleSource {
     if (entry === undefined) return false;
     this.#entries.delete(id);
     this.#index.remove(entry);
+    this.#brokers.delete(entry);
     if (asksForDigest(entry)) this.#digestEntries--;
     return true;
   }

@@ -10,6 +10,7 @@ import {
   type SignX509SvidsRequestSchema,
   type SignX509SvidsResponse,
   type SyncResponse,
+  type X509Svid,
 } from "../generated/vigil/authority/v1/authority_pb.ts";
 
 /** Every call rejects with a `GrpcError` when the authority cannot be asked or refuses. */
@@ -21,6 +22,8 @@ export interface AuthorityClient {
   signX509Svids(request: MessageInitShape<typeof SignX509SvidsRequestSchema>): Promise<SignX509SvidsResponse>;
   signJwtSvid(request: MessageInitShape<typeof SignJwtSvidRequestSchema>, timeoutMs?: number): Promise<SignJwtSvidResponse>;
   signWitSvid(request: MessageInitShape<typeof SignWitSvidRequestSchema>): Promise<SignWitSvidResponse>;
+  /** Another SVID for the agent itself, of this key (SubjectPublicKeyInfo, DER). */
+  renewAgentSvid(publicKeyInfo: Uint8Array): Promise<X509Svid | undefined>;
   close(): Promise<void>;
 }
 
@@ -40,6 +43,7 @@ export function localAuthority(path: string): AuthorityClient {
     signX509Svids: (request) => channel.unary(Authority.method.signX509Svids, request, AUTHORITY_CALL),
     signJwtSvid: (request, timeoutMs = AUTHORITY_CALL.timeoutMs) => channel.unary(Authority.method.signJwtSvid, request, { timeoutMs }),
     signWitSvid: (request) => channel.unary(Authority.method.signWitSvid, request, AUTHORITY_CALL),
+    renewAgentSvid: async (publicKey) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid,
     close: () => channel.close({ cut: true }),
   };
 }

@@ -46,9 +46,7 @@ class RemoteAuthority implements AuthorityClient {
     this.#id = id;
     this.#own = own;
     this.#tls = createServiceIdentity({ source: own.store, ...(options.clock === undefined ? {} : { clock: options.clock }) });
-    own.keepRenewed((publicKey) =>
-      this.#call(async (channel) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid),
-    );
+    own.keepRenewed(this.renewAgentSvid);
   }
 
   async *sync(signal: AbortSignal): AsyncGenerator<SyncResponse, undefined, undefined> {
@@ -81,6 +79,9 @@ class RemoteAuthority implements AuthorityClient {
 
   signWitSvid: AuthorityClient["signWitSvid"] = (request) =>
     this.#call((channel) => channel.unary(Authority.method.signWitSvid, request, AUTHORITY_CALL));
+
+  renewAgentSvid: AuthorityClient["renewAgentSvid"] = (publicKey) =>
+    this.#call(async (channel) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid);
 
   async close(): Promise<void> {
     this.#tls.close();

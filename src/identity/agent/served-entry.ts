@@ -16,6 +16,8 @@ export interface ServedEntry {
   readonly federatesWith: readonly TrustDomain[];
   readonly hint: string;
   readonly componentClass: string;
+  /** As in `Workload.brokerFor`. */
+  readonly brokerFor: readonly string[];
   /** Another one whenever anything else is. */
   readonly revision: bigint;
   /** SVIDs that were issued before are renewed at once; by the authority's clock, so that only a change of it means something here. */
@@ -43,6 +45,7 @@ export function parseEntry(entry: Entry): Result<ServedEntry, SpiffeError | Rang
     federatesWith,
     hint: entry.hint,
     componentClass: entry.componentClass,
+    brokerFor: entry.brokerFor,
     revision: entry.revision,
     renewIssuedBeforeMs: Number(entry.renewIssuedBeforeMs),
   });

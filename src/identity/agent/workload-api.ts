@@ -8,9 +8,10 @@ import { isJsonArray, isJsonObject } from "../../lib/json.ts";
 import { SpiffeWorkloadAPI, type ValidateJWTSVIDRequest } from "../../spiffe/generated/spiffe/workload_pb.ts";
 import { verifyJwtSvid } from "../../spiffe/jwt-svid.ts";
 import type { Agent } from "./agent.ts";
+import type { CallerFacts } from "./agent-event.ts";
 import { problemOf } from "./authority-link.ts";
 import type { Caller, Callers, CallerView } from "./caller.ts";
-import type { Composed, WorkloadMessages } from "./workload-messages.ts";
+import type { Composed, HeldIdentity, JwtAnswer, WorkloadMessages } from "./workload-messages.ts";
 import { firstOf, workloadStream } from "./workload-stream.ts";
 
 export interface WorkloadApiOptions {
@@ -44,7 +45,7 @@ export function workloadApi(options: WorkloadApiOptions): ServiceImplementation 
         stream(
           context,
           (view) => messages.x509(view),
-          (caller) => tellX509(agent, caller, messages),
+          (caller) => tellX509(agent, caller, caller.lastView && messages.identitiesOf(caller.lastView)),
         ),
       fetchX509Bundles: (_request, context) => stream(context, (view) => messages.x509Bundles(view)),
       fetchJWTBundles: (_request, context) => stream(context, (view) => messages.jwtBundles(view)),
@@ -98,7 +99,8 @@ async function* streamOf(
   }
 }
 
-function checkAudience(audience: readonly string[]): void {
+/** Throws a `GrpcError` for what cannot be the audiences of a token. UNTRUSTED. */
+export function checkAudience(audience: readonly string[]): void {
   const isGood = audience.length > 0 && audience.every((name) => name !== "" && name.length <= MAX_AUDIENCE_LENGTH);
   if (isGood && audience.length <= MAX_AUDIENCES) return;
   throw new GrpcError(
@@ -116,29 +118,43 @@ async function signedJwt(
   const wanted = await firstOf(context, { agent, caller, patienceMs, compose: (view) => messages.wanted(view, spiffeId) });
   callers.limits.countSigning(caller.connection.credentials.uid);
   const { message, tokens } = await messages.jwt(await caller.view(), wanted, spiffeId, audience);
+  tellTokens(agent, caller, audience, tokens);
+  return message;
+}
+
+/** Tells of each token once for each caller that gets it. `facts`: who it is, as the events have it. */
+export function tellTokens(
+  agent: Agent,
+  caller: Caller,
+  audience: readonly string[],
+  tokens: JwtAnswer["tokens"],
+  facts: CallerFacts = caller.facts,
+): void {
   for (const { entry, token } of tokens) {
     const { expiresAtMs } = token;
     const detail = audience.join(" ");
     if (!caller.isNews(`${entry.id} ${detail}`, String(expiresAtMs))) continue;
-    agent.onEvent({ kind: "issued", what: "jwt", spiffeId: entry.spiffeId, caller: caller.facts, detail, expiresAtMs });
+    agent.onEvent({ kind: "issued", what: "jwt", spiffeId: entry.spiffeId, caller: facts, detail, expiresAtMs });
   }
-  return message;
 }
 
-/** Tells of each certificate once for each caller that gets it. */
-function tellX509(agent: Agent, caller: Caller, messages: WorkloadMessages): void {
-  const view = caller.lastView;
-  const identities = view === undefined ? undefined : messages.identitiesOf(view);
+/** Tells of each certificate once for each caller that gets it. `facts`: who it is, as the events have it. */
+export function tellX509(
+  agent: Agent,
+  caller: Caller,
+  identities: Composed<readonly HeldIdentity[]> | undefined,
+  facts: CallerFacts = caller.facts,
+): void {
   if (identities?.kind !== "ready") return;
   for (const { entry, credential } of identities.value) {
     if (!caller.isNews(entry.id, credential.serial)) continue;
     const { serial: detail, notAfterMs: expiresAtMs } = credential;
-    agent.onEvent({ kind: "issued", what: "x509", spiffeId: entry.spiffeId, caller: caller.facts, detail, expiresAtMs });
+    agent.onEvent({ kind: "issued", what: "x509", spiffeId: entry.spiffeId, caller: facts, detail, expiresAtMs });
   }
 }
 
 /** What no `GrpcError` describes is a failure of the authority's, which may pass. */
-function asGrpcError(error: unknown): GrpcError {
+export function asGrpcError(error: unknown): GrpcError {
   if (!(error instanceof GrpcError)) return new GrpcError("INTERNAL", problemOf(error).message, { cause: error });
   // Whether the authority was out of reach, slow or refusing: to the workload it is the agent that answers.
   return error.status === "DEADLINE_EXCEEDED" || error.status === "CANCELLED"

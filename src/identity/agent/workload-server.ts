@@ -1,11 +1,9 @@
 /** The agent's socket: the Workload API, Envoy's secrets and `vigil.agent.v1`, for every process of the machine. */
 import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { CallContext } from "../../grpc/call-context.ts";
 import { HealthStatus } from "../../grpc/health.ts";
 import { GrpcServer } from "../../grpc/server.ts";
 import type { ServiceImplementation } from "../../grpc/service.ts";
-import type { GrpcStatusName } from "../../grpc/status.ts";
 import { messageOf, VigilError } from "../../lib/error.ts";
 import type { WorkloadAttestor } from "../attestation/attestor.ts";
 import type { Agent } from "./agent.ts";
@@ -13,6 +11,7 @@ import type { AgentMetrics } from "./agent-metrics.ts";
 import { agentService } from "./agent-service.ts";
 import { Callers } from "./caller.ts";
 import type { CallerLimitSettings } from "./caller-limits.ts";
+import { isRefusal, Refusals } from "./refusals.ts";
 import { secretDiscovery } from "./secret-discovery.ts";
 import { workloadApi } from "./workload-api.ts";
 import { WorkloadMessages } from "./workload-messages.ts";
@@ -39,10 +38,6 @@ const MAX_CALLS_PER_CONNECTION = 2_048;
 const MAX_CONNECTIONS = 16_384;
 /** What workloads send is small. */
 const MAX_MESSAGE_BYTES = 256 * 1024;
-/** A refusal of the same program is told of once in so long. */
-const REFUSAL_PAUSE_MS = 10_000;
-const MAX_REFUSALS = 1_024;
-const REFUSALS: ReadonlySet<GrpcStatusName> = new Set(["PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]);
 
 /** Not listening yet: see `listenForWorkloads`. */
 export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer {
@@ -52,13 +47,21 @@ export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer
   const own = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, version }), ...services];
   const all = [...own, healthOf(agent, callers, own)];
   const unary = new Set(all.flatMap(({ methods }) => methods.filter(({ kind }) => kind === "unary").map(({ path }) => path)));
-  const refusals = new Refusals(agent, callers);
+  const refusals = new Refusals(agent);
   return new GrpcServer({
     services: all,
     limits: { maxConcurrentCalls: MAX_CALLS_PER_CONNECTION, maxConnections: MAX_CONNECTIONS, maxMessageBytes: MAX_MESSAGE_BYTES },
     onEnd: (context, status, durationMs) => {
       metrics?.ended(context.method, status, durationMs, unary.has(context.method));
-      if (REFUSALS.has(status)) refusals.tell(context, status);
+      if (!isRefusal(status)) return;
+      const caller = callers.known(context);
+      refusals.tell({
+        method: context.method,
+        status,
+        caller: caller?.facts ?? { pid: 0, uid: 0, executablePath: "" },
+        message: caller?.lastRefusal ?? "the caller could not be attested",
+        selectors: caller?.selectors ?? [],
+      });
     },
     ...(onFailure === undefined ? {} : { onFailure }),
   });
@@ -79,30 +82,6 @@ function healthOf(agent: Agent, callers: Callers, services: readonly ServiceImpl
   return health.service;
 }
 
-/** Tells of refusals, but not of every one of a program that asks in a loop. */
-class Refusals {
-  readonly #agent: Agent;
-  readonly #callers: Callers;
-  readonly #told = new Map<string, number>();
-
-  constructor(agent: Agent, callers: Callers) {
-    this.#agent = agent;
-    this.#callers = callers;
-  }
-
-  tell(context: CallContext, status: GrpcStatusName): void {
-    const caller = this.#callers.known(context);
-    const facts = caller?.facts ?? { pid: 0, uid: 0, executablePath: "" };
-    const key = JSON.stringify([facts.uid, facts.executablePath, context.method, status]);
-    const nowMs = performance.now();
-    if (nowMs - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < REFUSAL_PAUSE_MS) return;
-    if (this.#told.size >= MAX_REFUSALS) this.#told.clear();
-    this.#told.set(key, nowMs);
-    const message = caller?.lastRefusal ?? "the caller could not be attested";
-    this.#agent.onEvent({ kind: "refused", method: context.method, status, caller: facts, message, selectors: caller?.selectors ?? [] });
-  }
-}
-
 const SOCKET_MODE = 0o666;
 const DIRECTORY_MODE = 0o755;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -112,16 +91,21 @@ const WRITABLE_BY_OTHERS = 0o022;
  * directory must be ours and writable by us alone. Rejects with `AGENT_SOCKET` or a `GRPC_ADDRESS…` code.
  */
 export async function listenForWorkloads(server: GrpcServer, path: string): Promise<void> {
-  prepareDirectory(dirname(path));
-  refuseForeign(path);
+  prepareSocketPath(path, DIRECTORY_MODE);
   await server.listen({ kind: "unix", path, mode: SOCKET_MODE });
 }
 
-function prepareDirectory(directory: string): void {
+/** Makes the directory of a socket, with `directoryMode`, and sees that nobody else can put one there. Throws `AGENT_SOCKET`. */
+export function prepareSocketPath(path: string, directoryMode: number): void {
+  prepareDirectory(dirname(path), directoryMode);
+  refuseForeign(path);
+}
+
+function prepareDirectory(directory: string, directoryMode: number): void {
   try {
-    const made = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    const made = mkdirSync(directory, { recursive: true, mode: directoryMode });
     // The umask may have taken from others the way in.
-    if (made !== undefined) chmodSync(directory, DIRECTORY_MODE);
+    if (made !== undefined) chmodSync(directory, directoryMode);
     const { uid, mode } = statSync(directory);
     const isOurs = uid === process.getuid?.() || uid === 0;
     // Not even a sticky one, such as /tmp: once the agent has ended, anybody could listen there.
@@ -140,6 +124,6 @@ function refuseForeign(path: string): void {
 
 const refused = (message: string, cause?: unknown): VigilError<WorkloadSocketErrorCode> =>
   new VigilError("AGENT_SOCKET", message, {
-    hint: "name another path with `identity.socket`, in a directory that only you can write",
+    hint: "name another path with `identity.socket` or `identity.brokerSocket`, in a directory that only you can write",
     cause,
   });

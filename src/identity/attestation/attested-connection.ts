@@ -1,8 +1,11 @@
-/** The caller at the other end of one connection: attested when it first asks, and again whenever it has become another program. */
+/**
+ * The caller at the other end of one connection, or a process that somebody speaks for: attested when it is first asked about, and again
+ * whenever it has become another program.
+ */
 import type { Socket } from "node:net";
 import { messageOf, VigilError } from "../../lib/error.ts";
 import { descriptorOf, openPeer, type PeerCredentials, peerCredentials, ticksSinceBoot } from "../../linux/peer-credentials.ts";
-import { type FileFacts, isUnchanged, type ProcessHandle } from "../../linux/process-handle.ts";
+import { type FileFacts, isUnchanged, type ProcessErrorCode, type ProcessHandle } from "../../linux/process-handle.ts";
 import type { Attestation, AttestationErrorCode, WorkloadAttestor } from "./attestor.ts";
 
 interface Attested {
@@ -16,6 +19,8 @@ interface Attested {
  * asked leaves the answer to its successor anyway.
  */
 const LOOK_AGAIN_MS = 1;
+/** Where it stands among the ids in `status`. */
+const EFFECTIVE = 1;
 
 export class AttestedConnection implements Disposable {
   readonly credentials: PeerCredentials;
@@ -48,6 +53,19 @@ export class AttestedConnection implements Disposable {
     const descriptor = descriptorOf(socket);
     const credentials = peerCredentials(descriptor);
     return new AttestedConnection({ credentials, ...openPeer(descriptor, credentials, ticksSinceBoot()) }, attestors, generation);
+  }
+
+  /**
+   * A process that does not call itself, with the ids that it has now; the handle is closed with it. That the number was meant for this process
+   * is the word of who gave it. Throws `LINUX_…` codes.
+   */
+  static ofProcess(process: ProcessHandle, attestors: readonly WorkloadAttestor[], generation: () => number = () => 0): AttestedConnection {
+    const { uids, gids, groups } = process.owner();
+    const [uid, gid] = [uids[EFFECTIVE], gids[EFFECTIVE]];
+    if (uid === undefined || gid === undefined)
+      throw new VigilError<ProcessErrorCode>("LINUX_PROCESS_UNREADABLE", `process ${process.pid} has no owner in its \`status\``);
+    const credentials: PeerCredentials = { pid: process.pid, uid, gid, groups };
+    return new AttestedConnection({ credentials, process, isCertain: false }, attestors, generation);
   }
 
   /** What is known of the caller now. Rejects with an `AttestationErrorCode` when it gets no identity, and with `LINUX_…` when it has gone. */

@@ -37,6 +37,7 @@ export function entryMessage(entry: Entry): EntryMessage {
     rotateAfterMs: BigInt(Math.floor(entry.rotateAfterMs)),
     dnsNames: [...entry.dnsNames],
     ipAddresses: [...entry.ipAddresses],
+    brokerFor: [...entry.brokerFor],
     federatesWith: [...entry.federatesWith],
     hint: entry.hint,
     admin: entry.admin,

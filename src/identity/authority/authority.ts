@@ -328,6 +328,7 @@ function factsOf({ spiffeId, ttlMs, dnsNames }: MintRequest): WorkloadFacts {
     admin: false,
     downstream: false,
     labels: {},
+    brokerFor: [],
     agents: [],
     origin: "",
   };

@@ -1,6 +1,8 @@
 /** A registration entry: a workload that may get SVIDs. What `Workload` resources become, and what agents are told. */
+
 import type { ComponentClass } from "../../resource/workload.ts";
 import type { SpiffeId, TrustDomain } from "../../spiffe/spiffe-id.ts";
+import { fitsIdPattern } from "../id-pattern.ts";
 
 export interface Entry {
   /** Stable while namespace and name of the workload are: safe as a key over changes of everything else. */
@@ -22,6 +24,8 @@ export interface Entry {
   readonly admin: boolean;
   readonly downstream: boolean;
   readonly labels: { readonly [key: string]: string };
+  /** As in `Workload.brokerFor`. */
+  readonly brokerFor: readonly string[];
   /** As in `Workload.agents`. */
   readonly agents: readonly string[];
   /** SVIDs that were issued before are renewed at once; 0: none. */
@@ -32,4 +36,4 @@ export interface Entry {
 
 /** Whether an agent may serve the workload. */
 export const isServedBy = ({ agents }: Entry, agentId: string): boolean =>
-  agents.length === 0 || agents.some((pattern) => (pattern.endsWith("*") ? agentId.startsWith(pattern.slice(0, -1)) : agentId === pattern));
+  agents.length === 0 || agents.some((pattern) => fitsIdPattern(pattern, agentId));

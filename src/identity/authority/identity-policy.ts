@@ -75,6 +75,7 @@ const SCHEMAS: ReadonlyMap<string, Schema> = new Map([
       hint: TEXT,
       admin: FLAG,
       downstream: FLAG,
+      brokerFor: TEXTS,
       labels: { type: "object", additionalProperties: TEXT },
       agents: TEXTS,
     }),
@@ -149,7 +150,7 @@ const FACTS = new WeakMap<WorkloadFacts, CelValue>();
 function factsOf(workload: WorkloadFacts): CelValue {
   const known = FACTS.get(workload);
   if (known !== undefined) return known;
-  const { name, spiffeId, selectors, dnsNames, ipAddresses, federatesWith, hint, admin, downstream, labels, agents } = workload;
+  const { name, spiffeId, selectors, dnsNames, ipAddresses, federatesWith, hint, admin, downstream, brokerFor, labels, agents } = workload;
   const facts: CelValue = {
     name,
     id: spiffeId,
@@ -158,7 +159,7 @@ function factsOf(workload: WorkloadFacts): CelValue {
     class: workload.class,
     x509TtlSeconds: Math.ceil(workload.x509TtlMs / 1000),
     jwtTtlSeconds: Math.ceil(workload.jwtTtlMs / 1000),
-    ...{ selectors, dnsNames, ipAddresses, federatesWith, hint, admin, downstream, labels, agents },
+    ...{ selectors, dnsNames, ipAddresses, federatesWith, hint, admin, downstream, brokerFor, labels, agents },
   };
   FACTS.set(workload, facts);
   return facts;

@@ -115,6 +115,7 @@ function entryOf(workload: Workload, own: TrustDomain, template: string, diagnos
     admin: workload.admin,
     downstream: workload.downstream,
     labels: metadata.labels,
+    brokerFor: workload.brokerFor,
     agents: workload.agents,
     renewIssuedBeforeMs: 0,
     origin: document.file,

@@ -3,6 +3,7 @@ import type { Program } from "../../cel/program.ts";
 import type { Expression } from "../../resource/expression.ts";
 import { MAX_PORT, type PortSpec, type Protocol } from "../../resource/port-spec.ts";
 import type { Connection } from "./endpoint.ts";
+import type { NameRule } from "./name-rule.ts";
 import type { PeerMatch } from "./peer-match.ts";
 
 /**
@@ -79,6 +80,7 @@ export interface RulesOfPolicy {
   readonly rules: readonly AccessRule[];
   readonly isolations: readonly Isolation[];
   readonly watches: readonly Watch[];
+  readonly nameRules: readonly NameRule[];
 }
 
 const isIcmp = (protocol: Protocol): boolean => protocol === "icmp" || protocol === "icmpv6";

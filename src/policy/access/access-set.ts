@@ -1,6 +1,7 @@
 /** All access and network policies in force, as rules. Immutable; a change makes a new one. */
 import { type Diagnostic, sortDiagnostics } from "../../lib/diagnostic.ts";
 import type { AccessResource } from "../../resource/access-resource.ts";
+import type { CiliumPeer } from "../../resource/cilium-network-policy.ts";
 import {
   type AccessRule,
   type Direction,
@@ -16,11 +17,15 @@ import { rulesOfAccessPolicy } from "./from-access-policy.ts";
 import { rulesOfCiliumNetworkPolicy } from "./from-cilium-network-policy.ts";
 import { rulesOfClusterNetworkPolicy } from "./from-cluster-network-policy.ts";
 import { rulesOfNetworkPolicy } from "./from-network-policy.ts";
+import type { NameRule } from "./name-rule.ts";
+import { ServiceTable } from "./service-table.ts";
 
 export interface AccessSet {
   readonly rules: { readonly [D in Direction]: { readonly [T in Tier]: readonly AccessRule[] } };
   readonly isolations: { readonly [D in Direction]: readonly Isolation[] };
   readonly watches: readonly Watch[];
+  /** Which names may be asked for; empty where no policy speaks of names. */
+  readonly nameRules: readonly NameRule[];
   /** Whether some rule is not in force for everybody and for ever. */
   readonly hasRollouts: boolean;
   /** What applies where no policy speaks. */
@@ -41,8 +46,9 @@ export function compileAccessSet(
   { deniedByDefault = [] }: AccessSetOptions = {},
 ): { readonly set: AccessSet; readonly diagnostics: readonly Diagnostic[] } {
   const diagnostics: Diagnostic[] = [];
+  const services = new ServiceTable(resources);
   const parts = resources.map((resource) => {
-    const part = compiledOnce(resource);
+    const part = namesServices(resource) ? compiledWith(resource, services) : compiledOnce(resource);
     diagnostics.push(...part.diagnostics);
     return part;
   });
@@ -61,6 +67,7 @@ export function compileAccessSet(
       egress: isolations.filter(({ direction }) => direction === "egress"),
     },
     watches: parts.flatMap((part) => part.watches),
+    nameRules: parts.flatMap((part) => part.nameRules),
     hasRollouts: [...rules, ...isolations].some(({ rollout }) => rollout !== IN_FORCE),
     defaultOf: ({ trustDomain }) => (denied.has(trustDomain) ? "deny" : "allow"),
   };
@@ -77,13 +84,31 @@ const COMPILED = new WeakMap<AccessResource, CompiledResource>();
 function compiledOnce(resource: AccessResource): CompiledResource {
   const known = COMPILED.get(resource);
   if (known !== undefined) return known;
-  const diagnostics: Diagnostic[] = [];
-  const compiled = { ...rulesOf(resource, diagnostics), diagnostics };
+  const compiled = compiledWith(resource, NO_SERVICES);
   COMPILED.set(resource, compiled);
   return compiled;
 }
 
-function rulesOf(resource: AccessResource, diagnostics: Diagnostic[]): RulesOfPolicy {
+const NO_SERVICES = new ServiceTable([]);
+
+function compiledWith(resource: AccessResource, services: ServiceTable): CompiledResource {
+  const diagnostics: Diagnostic[] = [];
+  return { ...rulesOf(resource, services, diagnostics), diagnostics };
+}
+
+/** Whether what a policy means depends on other resources. */
+const namesServices = (resource: AccessResource): boolean =>
+  (resource.kind === "CiliumNetworkPolicy" || resource.kind === "CiliumClusterwideNetworkPolicy") &&
+  resource.specs.some(({ rules }) => rules.some(({ peers = [] }) => peers.some(namesService)));
+
+function namesService(peer: CiliumPeer): boolean {
+  const entity = peer.kind === "entity" ? peer : peer.kind === "endpoints" && peer.selector.kind === "entity" ? peer.selector : undefined;
+  return peer.kind === "service" || peer.kind === "services" || entity?.entity === "kube-apiserver";
+}
+
+const NOTHING: RulesOfPolicy = { rules: [], isolations: [], watches: [], nameRules: [] };
+
+function rulesOf(resource: AccessResource, services: ServiceTable, diagnostics: Diagnostic[]): RulesOfPolicy {
   switch (resource.kind) {
     case "AccessPolicy":
       return rulesOfAccessPolicy(resource, diagnostics);
@@ -93,7 +118,11 @@ function rulesOf(resource: AccessResource, diagnostics: Diagnostic[]): RulesOfPo
       return rulesOfClusterNetworkPolicy(resource);
     case "CiliumNetworkPolicy":
     case "CiliumClusterwideNetworkPolicy":
-      return rulesOfCiliumNetworkPolicy(resource, diagnostics);
+      return rulesOfCiliumNetworkPolicy(resource, services, diagnostics);
+    case "Service":
+    case "Endpoints":
+    case "EndpointSlice":
+      return NOTHING;
     default:
       return resource satisfies never;
   }

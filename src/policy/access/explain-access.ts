@@ -4,7 +4,7 @@ import { walk } from "../../cel/traversal.ts";
 import { unparse } from "../../cel/unparse.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { formatIpPrefix } from "../../lib/ip-network.ts";
-import type { AccessResource } from "../../resource/access-resource.ts";
+import { type AccessResource, isPolicy } from "../../resource/access-resource.ts";
 import type { LabelSelector } from "../../resource/label-selector.ts";
 import { formatPortSpec } from "../../resource/port-spec.ts";
 import { knowledgeOf, LAYERS, type Layer } from "./access-environment.ts";
@@ -17,6 +17,8 @@ export interface ExplainedAccess {
   readonly rules: readonly ExplainedRule[];
   /** Who is default-deny because of it, in words. */
   readonly isolations: readonly string[];
+  /** Questions for DNS names that it lets through, in words. */
+  readonly lookups: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -45,8 +47,9 @@ export interface ExplainedConjunct {
   readonly because: string;
 }
 
-export function explainAccess(resource: AccessResource): ExplainedAccess {
-  const { set, diagnostics } = compileAccessSet([resource]);
+/** `beside` may hold the Services that a policy of Cilium names; other policies there change nothing. */
+export function explainAccess(resource: AccessResource, beside: readonly AccessResource[] = []): ExplainedAccess {
+  const { set, diagnostics } = compileAccessSet([resource, ...beside.filter((other) => other !== resource && !isPolicy(other))]);
   const rules = (["ingress", "egress"] as const).flatMap((direction) => TIERS.flatMap((tier) => set.rules[direction][tier]));
   return {
     rules: rules.map(explainRule),
@@ -54,6 +57,10 @@ export function explainAccess(resource: AccessResource): ExplainedAccess {
       set.isolations[direction].map(({ subject, rollout }) =>
         [`${matchesText(subject)}, ${direction}`, rolloutText(rollout)].filter(Boolean).join(", "),
       ),
+    ),
+    lookups: set.nameRules.map(
+      ({ subject, resolvers, patterns }) =>
+        `${matchesText(subject)}, ${patterns.join(", ")}, from ${resolvers === undefined ? "the resolvers of this host" : matchesText(resolvers)}`,
     ),
     diagnostics,
   };

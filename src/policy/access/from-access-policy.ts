@@ -4,8 +4,10 @@
  */
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import type { AccessPeer, AccessPolicy } from "../../resource/access-policy.ts";
+import type { PortSpec } from "../../resource/port-spec.ts";
 import { type AccessRule, type Direction, IN_FORCE, type Isolation, type Rollout, type RulesOfPolicy, type Watch } from "./access-rule.ts";
 import { compileCondition } from "./condition.ts";
+import type { NameRule } from "./name-rule.ts";
 import { originOf } from "./origin.ts";
 import type { NamespaceMatch, PeerMatch } from "./peer-match.ts";
 
@@ -28,7 +30,7 @@ export function rulesOfAccessPolicy(policy: AccessPolicy, diagnostics: Diagnosti
 
   if (policy.action === "Audit") {
     const watches = ends.map((end): Watch => ({ origin, ...end, ports: policy.ports, when, rollout }));
-    return { rules: [], isolations: [], watches: isBroken ? [] : watches };
+    return { rules: [], isolations: [], watches: isBroken ? [] : watches, nameRules: [] };
   }
   const isAllow = policy.action === "Allow";
   const rules = ends.map(
@@ -48,8 +50,16 @@ export function rulesOfAccessPolicy(policy: AccessPolicy, diagnostics: Diagnosti
   const isolating: Rollout = rollout.enforcedPercent === 100 ? IN_FORCE : { ...rollout, expiresAtMs: undefined };
   const isolations = isAllow ? ends.map(({ direction, subject }): Isolation => ({ origin, direction, subject, rollout: isolating })) : [];
   // A broken allow grants nothing; a broken deny denies all that it names, since what it would have spared is not known.
-  return { rules: isAllow && isBroken ? [] : rules, isolations, watches: [] };
+  const patterns = policy.to.flatMap((peer) => (peer.kind === "dns" ? [peer.pattern] : []));
+  const isAsking = isAllow && !isBroken && patterns.length > 0 && callers.length > 0;
+  // Who may reach a name may ask for it.
+  const nameRules: readonly NameRule[] = isAsking
+    ? [{ origin, subject: callers, resolvers: undefined, ports: DNS_PORTS, patterns, rollout }]
+    : [];
+  return { rules: isAllow && isBroken ? [] : rules, isolations, watches: [], nameRules };
 }
+
+const DNS_PORTS: readonly PortSpec[] = (["udp", "tcp"] as const).map((protocol) => ({ kind: "range", protocol, first: 53, last: 53 }));
 
 function rolloutOf({ mode, enforcedPercent, expiresAtMs }: AccessPolicy): Rollout {
   const percent = mode === "Audit" ? 0 : enforcedPercent;

@@ -22,7 +22,7 @@ export function rulesOfClusterNetworkPolicy(policy: ClusterNetworkPolicy): Rules
       when: undefined,
       rollout: IN_FORCE,
     }));
-  return { rules: [...rulesOf("ingress"), ...rulesOf("egress")], isolations: [], watches: [] };
+  return { rules: [...rulesOf("ingress"), ...rulesOf("egress")], isolations: [], watches: [], nameRules: [] };
 }
 
 function matchOf(peer: ClusterNetworkPeer): PeerMatch {

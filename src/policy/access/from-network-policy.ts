@@ -29,7 +29,7 @@ export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesOfPolicy {
       }),
     ),
   );
-  return { rules, isolations, watches: [] };
+  return { rules, isolations, watches: [], nameRules: [] };
 }
 
 function matchOf(peer: NetworkPolicyPeer, own: NamespaceMatch): PeerMatch {
