@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderReport, renderSection, type Section } from "./report.ts";
+import { access } from "./section/access.ts";
 import { checking } from "./section/checking.ts";
 import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   ring,
   detection,
   profile,
+  access,
 };
 
 const isWriting = process.argv.includes("--write");

@@ -38,7 +38,7 @@ export class GoEngines {
     return promise;
   }
 
-  async load(inputs: readonly object[], cases: readonly Case[]): Promise<void> {
+  async load(inputs: readonly object[], cases: readonly Pick<Case, "name" | "cel" | "rego">[]): Promise<void> {
     const answer = await this.#ask({ op: "load", inputs, cases: cases.map(({ name, cel, rego }) => ({ name, cel, rego })) });
     this.versions = answer["versions"] as Record<string, string>;
   }
@@ -47,6 +47,11 @@ export class GoEngines {
     const run = async (iterations: number): Promise<number> =>
       Number((await this.#ask({ op: "run", engine, case: name, iterations }))["cpuNs"]);
     return { name: engine, run };
+  }
+
+  /** How many of the inputs pass, each judged once. */
+  async countPassed(engine: "cel-go" | "OPA", name: string, inputCount: number): Promise<number> {
+    return Number((await this.#ask({ op: "run", engine, case: name, iterations: inputCount }))["trues"]);
   }
 
   /** CPU nanoseconds to compile the expressions as the API server does. */
