@@ -56,8 +56,8 @@ export interface FileEvent extends EventStamp, ActingProcess {
 /** A connection that a process opened, took or listens for: observed, whatever was decided about it. */
 export interface NetworkEvent extends EventStamp, ActingProcess {
   readonly kind: "network";
-  readonly action: "connect" | "accept" | "bind" | "socket";
-  /** The peer (or, for `bind`, the own address) as `10.0.0.7:443` or `[::1]:80`. */
+  readonly action: "connect" | "accept" | "bind" | "listen" | "socket";
+  /** The peer (or, for `bind` and `listen`, the own address) as `10.0.0.7:443` or `[::1]:80`. */
   readonly object: string;
   readonly proto: "tcp" | "udp" | "icmp" | "raw" | "unix" | "packet" | "other";
   readonly srcIp: string;

@@ -11,6 +11,8 @@ export const RUNTIME_EVENTS = [
   "process.module",
   "process.bpf",
   "process.memfd",
+  "process.signal",
+  "process.capability",
   "file.read",
   "file.write",
   "file.create",
@@ -23,6 +25,7 @@ export const RUNTIME_EVENTS = [
   "network.connect",
   "network.accept",
   "network.bind",
+  "network.listen",
   "network.socket",
 ] as const;
 export type RuntimeEventName = (typeof RUNTIME_EVENTS)[number];
@@ -56,6 +59,8 @@ const NAMES: Readonly<Record<string, RuntimeEventName>> = {
   delete_module: "process.module",
   bpf: "process.bpf",
   memfd_create: "process.memfd",
+  signal: "process.signal",
+  capable: "process.capability",
   creat: "file.create",
   rename: "file.rename",
   renameat: "file.rename",
@@ -81,8 +86,11 @@ const NAMES: Readonly<Record<string, RuntimeEventName>> = {
   accept: "network.accept",
   accept4: "network.accept",
   bind: "network.bind",
+  listen: "network.listen",
   socket: "network.socket",
 };
+/** Names of what no system call tells. */
+const NO_CALLS: ReadonlySet<string> = new Set(["signal", "capable"]);
 const OPENING: ReadonlySet<string> = new Set(["open", "openat", "openat2"]);
 
 /** What an event is to policies; undefined for what no policy can be about. */
@@ -95,7 +103,7 @@ export function runtimeEventName(event: SyscallEvent): RuntimeEventName | undefi
 
 /** The system calls that have to be seen for events of these names. */
 export function callsOf(names: ReadonlySet<RuntimeEventName>): readonly string[] {
-  const calls = Object.keys(NAMES).filter((call) => names.has(NAMES[call] ?? "process.end"));
+  const calls = Object.keys(NAMES).filter((call) => !NO_CALLS.has(call) && names.has(NAMES[call] ?? "process.end"));
   const isOpening = names.has("file.read") || names.has("file.write") || names.has("file.create");
   return isOpening ? [...calls, ...OPENING] : calls;
 }

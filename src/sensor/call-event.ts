@@ -102,7 +102,8 @@ function fileOf(
   return { kind: "file", number: -1, name: String(args["name"] ?? rawName), rawName, socket: null };
 }
 
-interface PassedAddress {
+/** An address as a process gave it. */
+export interface PassedAddress {
   readonly family: number;
   readonly ip: string;
   readonly port: number;
@@ -149,24 +150,39 @@ const ACCEPTING: ReadonlySet<string> = new Set(["accept", "accept4"]);
 const EINPROGRESS = -115n;
 
 function socketOf(record: CallRecord, passed: PassedAddress | undefined, { row, remoteName }: CallContext): DescriptorView {
-  const { socket: facts } = record;
+  const number = row.descriptor === "result" ? Number(record.result) : Number(BigInt.asIntN(32, record.args[0] ?? 0n));
+  return socketDescriptor({ facts: record.socket, passed, number, call: row.name, result: record.result, remoteName });
+}
+
+export interface SocketUse {
+  readonly facts: SocketFacts;
+  /** The address that the process gave. */
+  readonly passed: PassedAddress | undefined;
+  readonly number: number;
+  /** Which call it is about: `connect`, `bind`, `accept`, … */
+  readonly call: string;
+  readonly result: bigint;
+  readonly remoteName: (ip: string) => string | null;
+}
+
+/** A socket, with what the kernel knows of it before what the process said. */
+export function socketDescriptor({ facts, passed, number, call, result, remoteName }: SocketUse): DescriptorView {
   const family = facts.family !== 0 ? facts.family : (passed?.family ?? 0);
   const kind = FAMILIES[family] ?? "other";
-  const number = row.descriptor === "result" ? Number(record.result) : Number(BigInt.asIntN(32, record.args[0] ?? 0n));
   if (family !== AF_INET && family !== AF_INET6) {
     const path = passed?.path ?? "";
     return { kind, number, name: path, rawName: path, socket: null };
   }
-  const { localIp, localPort, remoteIp, remotePort } = endsBetween(facts, passed, row.name !== "bind");
+  const { localIp, localPort, remoteIp, remotePort } = endsBetween(facts, passed, call !== "bind");
   const socket: SocketView = {
     protocol: facts.type === SOCK_RAW ? (PROTOCOLS[facts.protocol] ?? "raw") : (PROTOCOLS[facts.protocol] ?? "other"),
     localIp,
     localPort,
     remoteIp,
     remotePort,
-    role: ACCEPTING.has(row.name) ? "server" : remoteIp !== "" ? "client" : "unknown",
-    isConnected: facts.state === TCP_ESTABLISHED || (row.name === "connect" && record.result === EINPROGRESS),
-    isNameChanged: passed !== undefined && row.name !== "connect" && row.name !== "bind",
+    role: ACCEPTING.has(call) ? "server" : remoteIp !== "" ? "client" : "unknown",
+    isConnected: facts.state === TCP_ESTABLISHED || (call === "connect" && result === EINPROGRESS),
+    isNameChanged: passed !== undefined && call !== "connect" && call !== "bind",
     remoteName: remoteIp === "" ? null : remoteName(remoteIp),
   };
   const end = (ip: string, port: number): string => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`);

@@ -6,12 +6,13 @@ import type { RecordHandler } from "../ebpf/kernel/ring-buffer.ts";
 import type { RingReader } from "../ebpf/kernel/ring-reader.ts";
 import type { MapSpec } from "../ebpf/map-spec.ts";
 import type { CountedRing } from "./programs/assembly.ts";
-import { type CallPlan, type CallPrograms, planOf } from "./programs/call-programs.ts";
-import type { CallRing, CallRow } from "./programs/call-table.ts";
+import type { CallPrograms } from "./programs/call-programs.ts";
+import { type CallPlan, planOf } from "./programs/call-record.ts";
+import type { CallRow } from "./programs/call-table.ts";
 
 export interface CallWatchOptions {
   readonly ownPid: number;
-  /** Reads the rings of files and the network, too, as long as calls are watched. */
+  /** Reads the ring of files, too, as long as calls are watched. */
   readonly reader: RingReader;
   readonly onRecord: RecordHandler;
 }
@@ -26,27 +27,21 @@ export class CallWatch implements Disposable {
   #entering: Disposable | undefined;
   #selected: ReadonlyMap<number, CallRow> = new Map();
 
-  /** Loads the programs and attaches the one on the end of calls. `given` is the ring of processes, which others own. */
+  /** Loads the programs and attaches the one on the end of calls. `given` are the rings of processes and the network, which others own. */
   constructor(
     programs: CallPrograms,
     given: ReadonlyMap<MapSpec, LoadedMap>,
-    rings: Readonly<Record<CallRing, CountedRing>>,
+    file: CountedRing,
     { ownPid, reader, onRecord }: CallWatchOptions,
   ) {
     this.#programs = programs;
     this.#ownPid = ownPid;
     using starting = new DisposableStack();
     const { enter, exit, scope } = programs;
-    const maps = [rings.file, rings.network].flatMap(({ ring, losses }) => [ring, losses] as readonly MapSpec[]);
-    this.collection = starting.use(loadCollection({ programs: [enter, exit], maps }, { given }));
+    this.collection = starting.use(loadCollection({ programs: [enter, exit], maps: [file.ring, file.losses] }, { given }));
     this.collection.keyed(scope).set(0, { ownPid, isLimited: 0 });
-    const names = ["file", "network"] as const;
-    const sources = names.map((name) => ({
-      map: this.collection.map(rings[name].ring),
-      losses: this.collection.perCpu(rings[name].losses),
-      onRecord,
-    }));
-    starting.use(reader.add(sources));
+    const source = { map: this.collection.map(file.ring), losses: this.collection.perCpu(file.losses), onRecord };
+    starting.use(reader.add([source]));
     starting.use(attachRawTracepoint(this.collection.program(exit)));
     this.#owned = starting.move();
   }

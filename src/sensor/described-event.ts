@@ -21,6 +21,8 @@ const PROCESS_ACTIONS: Partial<Record<RuntimeEventName, ProcessEvent["action"]>>
   "process.mount": "mount",
   "process.module": "module",
   "process.bpf": "bpf",
+  "process.signal": "signal",
+  "process.capability": "capability",
 };
 
 const INFORMATIONAL = 1;
@@ -50,7 +52,10 @@ const actingOf = ({ execId, parent, pid, exePath, cgroupId, container }: Process
 
 function processFields(event: SyscallEvent, acting: Acting, action: ProcessEvent["action"]): ProcessFields {
   const { caller, args } = event;
-  const object = action === "exec" || action === "exit" ? caller.exePath : String(args["dir"] ?? args["pid"] ?? args["name"] ?? event.type);
+  const object =
+    action === "exec" || action === "exit"
+      ? caller.exePath
+      : String(args["dir"] ?? args["cap"] ?? (action === "signal" ? `${args["sig"]} to ${args["pid"]}` : (args["pid"] ?? args["name"] ?? event.type)));
   return {
     ...acting,
     action,
@@ -74,8 +79,9 @@ function fileFields(event: SyscallEvent, acting: Acting, action: FileEvent["acti
 
 function networkFields({ fd, result }: SyscallEvent, acting: Acting, action: NetworkEvent["action"]): NetworkFields {
   const socket = fd?.socket ?? null;
-  const ip = action === "bind" ? socket?.localIp : socket?.remoteIp;
-  const port = action === "bind" ? socket?.localPort : socket?.remotePort;
+  const isOwn = action === "bind" || action === "listen";
+  const ip = isOwn ? socket?.localIp : socket?.remoteIp;
+  const port = isOwn ? socket?.localPort : socket?.remotePort;
   const isFromPeer = action === "accept";
   const [source, destination] = [
     { ip: socket?.localIp ?? "", port: socket?.localPort ?? 0 },

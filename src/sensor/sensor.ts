@@ -12,29 +12,36 @@ import { codecOf } from "../ebpf/layout-codec.ts";
 import { type MapSpec, ringBuffer } from "../ebpf/map-spec.ts";
 import type { ContainerView, ProcessView, SyscallEvent } from "../falco/syscall-event.ts";
 import { architecture } from "../linux/native.ts";
-import { syscallNumber } from "../linux/syscall-numbers.ts";
+import { syscallName, syscallNumber } from "../linux/syscall-numbers.ts";
 import { type BootClock, readBootClock } from "./boot-clock.ts";
 import { decodeCall } from "./call-event.ts";
 import { CallWatch } from "./call-watch.ts";
 import { CgroupPaths } from "./cgroup-paths.ts";
 import type { Detection, Detector } from "./detector.ts";
+import { type EventSources, sourcesOf, type WantedEvents } from "./event-sources.ts";
+import { decodeHook } from "./hook-event.ts";
+import { HookWatch, type WantedHooks } from "./hook-watch.ts";
 import { credentialsOf, decodeExec, nameOf, placementOf, RecordTail } from "./process-records.ts";
 import { readProcesses, readTasks } from "./process-seed.ts";
 import { ProcessTable } from "./process-table.ts";
 import type { CountedRing } from "./programs/assembly.ts";
 import { callPrograms } from "./programs/call-programs.ts";
 import { CALL_ROWS, type CallRing, type CallRow } from "./programs/call-table.ts";
+import { type HookPrograms, hookPrograms } from "./programs/hook-programs.ts";
 import { type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
 import {
   CALL_RECORD,
   CGROUP_RECORD,
   EXEC_RECORD,
   EXIT_RECORD,
+  HOOK_RECORD,
+  RECORD_FLAG,
   RECORD_KIND,
   RECORD_TIME_OFFSET,
   TASK_RECORD,
   type TaskFacts,
 } from "./programs/record-layouts.ts";
+import { RecentAttempts } from "./recent-attempts.ts";
 import { textUntilZero } from "./record-text.ts";
 
 /** What is looked up elsewhere; each must answer at once, from memory. */
@@ -86,6 +93,17 @@ const countedRing = (name: string, sizeBytes: number): CountedRing => ({
 /** Events that come from the scheduler, under the names of their calls. */
 const SCHEDULER_CALLS: ReadonlySet<string> = new Set(["execve", "execveat", "clone", "clone3", "fork", "vfork", "procexit"]);
 
+function rowsByNumber(names: readonly string[]): ReadonlyMap<number, CallRow> {
+  const machine = architecture();
+  const rows = names.flatMap((name) => CALL_ROWS.get(name) ?? []);
+  return new Map(
+    rows.flatMap((row) => {
+      const number = syscallNumber(row.name, machine);
+      return number === undefined ? [] : [[number, row] as const];
+    }),
+  );
+}
+
 const areOthers = (known: ProcessView, task: TaskFacts): boolean =>
   known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective;
 
@@ -109,8 +127,14 @@ export class Sensor implements Disposable {
   readonly #rings: Readonly<Record<CallRing, CountedRing>>;
   readonly #reader: RingReader;
   #calls: CallWatch | undefined;
+  #hooks: HookWatch | undefined;
+  /** Of the hooks that are attached. */
+  #hooksKey = "[[],[]]";
+  #hookPrograms: HookPrograms | undefined;
+  #attemptByNumber: ReadonlyMap<number, CallRow> = new Map();
+  readonly #attempts = new RecentAttempts();
   #reconciling: NodeJS.Timeout | undefined;
-  #rowByNumber = new Map<number, CallRow>();
+  #rowByNumber: ReadonlyMap<number, CallRow> = new Map();
   #events = 0;
   #records = 0;
   #refused = 0;
@@ -121,6 +145,7 @@ export class Sensor implements Disposable {
     exit: codecOf(EXIT_RECORD),
     cgroup: codecOf(CGROUP_RECORD),
     call: codecOf(CALL_RECORD),
+    hook: codecOf(HOOK_RECORD),
   };
 
   /** Loads and attaches what is always on. Throws `EBPF_PRIVILEGE`, `EBPF_VERIFIER`, `EBPF_BTF_NAME` or `LINUX_CALL`. */
@@ -141,17 +166,16 @@ export class Sensor implements Disposable {
     this.#programs = processPrograms(options.btf, this.#rings.process);
     const { exec, fork, exit, moved, cgroup, tasks } = this.#programs;
     using starting = new DisposableStack();
-    const { ring, losses } = this.#rings.process;
-    this.#collection = starting.use(loadCollection({ programs: [exec, fork, exit, moved, cgroup, tasks], maps: [ring, losses] }));
+    const always = [this.#rings.process, this.#rings.network];
+    const maps = always.flatMap(({ ring, losses }) => [ring, losses] as readonly MapSpec[]);
+    this.#collection = starting.use(loadCollection({ programs: [exec, fork, exit, moved, cgroup, tasks], maps }));
     this.#reader = starting.use(
       new RingReader(
-        [
-          {
-            map: this.#collection.map(ring),
-            losses: this.#collection.perCpu(losses),
-            onRecord: (data, offset, size) => this.#read(data, offset, size),
-          },
-        ],
+        always.map(({ ring, losses }) => ({
+          map: this.#collection.map(ring),
+          losses: this.#collection.perCpu(losses),
+          onRecord: (data, offset, size) => this.#read(data, offset, size),
+        })),
         { orderedBy: RECORD_TIME_OFFSET, onLoss: (count, map) => this.#tellLoss(this.#ringOf(map), count) },
       ),
     );
@@ -165,7 +189,7 @@ export class Sensor implements Disposable {
   get counts(): SensorCounts {
     const lossesOf = (name: CallRing): number => {
       const { losses } = this.#rings[name];
-      const owner = name === "process" ? this.#collection : this.#calls?.collection;
+      const owner = name === "file" ? this.#calls?.collection : this.#collection;
       return owner === undefined
         ? this.#told[name]
         : (owner
@@ -183,16 +207,20 @@ export class Sensor implements Disposable {
     };
   }
 
+  /**
+   * What to tell of from now on, from the sources that cost the least; the scheduler's events are always told. Returns which sources
+   * those are. Throws as the constructor does.
+   */
+  watch(wanted: WantedEvents): EventSources {
+    const sources = sourcesOf(wanted);
+    this.#watchHooks(sources);
+    this.watchCalls(sources.calls);
+    return sources;
+  }
+
   /** System calls to tell of from now on, by name; those that it cannot tell of are returned. None: nothing is attached to calls. */
   watchCalls(names: readonly string[]): readonly string[] {
-    const rows = names.flatMap((name) => CALL_ROWS.get(name) ?? []);
-    const machine = architecture();
-    this.#rowByNumber = new Map(
-      rows.flatMap((row) => {
-        const number = syscallNumber(row.name, machine);
-        return number === undefined ? [] : [[number, row] as const];
-      }),
-    );
+    this.#rowByNumber = rowsByNumber(names);
     if (this.#rowByNumber.size === 0) {
       this.#calls?.[Symbol.dispose]();
       this.#calls = undefined;
@@ -201,6 +229,23 @@ export class Sensor implements Disposable {
       this.#calls.select(this.#rowByNumber);
     }
     return names.filter((name) => !CALL_ROWS.has(name) && !SCHEDULER_CALLS.has(name));
+  }
+
+  #watchHooks({ hooks, attempts }: EventSources): void {
+    const key = JSON.stringify([[...hooks].sort(), [...attempts].sort()]);
+    if (key === this.#hooksKey) return;
+    const before = this.#hooks;
+    const attemptByNumber = rowsByNumber(attempts);
+    this.#hooks = hooks.size === 0 && attemptByNumber.size === 0 ? undefined : this.#openHooks({ hooks, attempts: attemptByNumber });
+    this.#attemptByNumber = attemptByNumber;
+    this.#hooksKey = key;
+    // The new ones were there first: nothing is missed between the two.
+    before?.[Symbol.dispose]();
+  }
+
+  #openHooks(wanted: WantedHooks): HookWatch {
+    this.#hookPrograms ??= hookPrograms(this.#options.btf, architecture(), this.#rings);
+    return new HookWatch(this.#hookPrograms, this.#givenRings(), wanted, this.#ownPid);
   }
 
   /** Tells of calls in these cgroups (ids of version 2) alone; of all when absent. */
@@ -225,23 +270,29 @@ export class Sensor implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#reconciling);
+    this.#hooks?.[Symbol.dispose]();
+    this.#hooks = undefined;
     this.#calls?.[Symbol.dispose]();
     this.#calls = undefined;
     this.#owned.dispose();
   }
 
   #openCalls(): CallWatch {
-    const { ring, losses } = this.#rings.process;
-    const given = new Map<MapSpec, LoadedMap>([
-      [ring as MapSpec, this.#collection.map(ring)],
-      [losses as MapSpec, this.#collection.map(losses)],
-    ]);
-    const ownPid = this.#options.ownPid ?? process.pid;
-    return new CallWatch(callPrograms(this.#options.btf, architecture(), this.#rings), given, this.#rings, {
-      ownPid,
+    return new CallWatch(callPrograms(this.#options.btf, architecture(), this.#rings), this.#givenRings(), this.#rings.file, {
+      ownPid: this.#ownPid,
       reader: this.#reader,
       onRecord: (data, offset, size) => this.#read(data, offset, size),
     });
+  }
+
+  /** The rings that are always there, for programs that are not. */
+  #givenRings(): ReadonlyMap<MapSpec, LoadedMap> {
+    const specs = [this.#rings.process, this.#rings.network].flatMap(({ ring, losses }) => [ring, losses] as readonly MapSpec[]);
+    return new Map(specs.map((spec) => [spec, this.#collection.map(spec)]));
+  }
+
+  get #ownPid(): number {
+    return this.#options.ownPid ?? process.pid;
   }
 
   #ringOf({ spec }: LoadedMap): CallRing {
@@ -270,6 +321,7 @@ export class Sensor implements Disposable {
     else if (kind === RECORD_KIND.exec) this.#exec(data, offset, sizeBytes);
     else if (kind === RECORD_KIND.fork) this.#fork(data, offset);
     else if (kind === RECORD_KIND.exit) this.#exit(data, offset);
+    else if (kind === RECORD_KIND.hook) this.#hook(data, offset);
     else if (kind === RECORD_KIND.moved) {
       const { task } = this.#codecs.task.decode(data, offset);
       this.table.setPlacement(task.pid, { cgroupId: String(task.cgroup) });
@@ -314,8 +366,9 @@ export class Sensor implements Disposable {
 
   #call(data: DataView, offset: number, sizeBytes: number): void {
     const record = this.#codecs.call.decode(data, offset);
-    const row = this.#rowByNumber.get(record.number);
-    if (row === undefined) return;
+    const isAttempt = (record.flags & RECORD_FLAG.isAttempt) !== 0;
+    const row = (isAttempt ? this.#attemptByNumber : this.#rowByNumber).get(record.number);
+    if (row === undefined || (isAttempt && this.#attempts.isRepeated(record))) return;
     const { bootNs } = this.#clock;
     const { task } = record;
     const caller = this.#callerOf(task, bootNs + record.time);
@@ -329,6 +382,17 @@ export class Sensor implements Disposable {
       remoteName: remoteName ?? (() => null),
     });
     this.#emit(event);
+  }
+
+  #hook(data: DataView, offset: number): void {
+    const record = this.#codecs.hook.decode(data, offset);
+    const { task } = record;
+    const timeNs = this.#clock.bootNs + record.time;
+    const remoteName = this.#options.lookups.remoteName ?? (() => null);
+    const callName = (number: number): string => syscallName(number, architecture()) ?? String(number);
+    const decoded = decodeHook(record, { callName, remoteName });
+    if (decoded === undefined || task.pid === this.#ownPid) return;
+    this.#emit({ ...decoded, timeNs, caller: this.#callerOf(task, timeNs) });
   }
 
   /** Who called, with what has changed since its program was started. */

@@ -115,7 +115,7 @@ beforeAll(() => {
   container = new PretendedContainer("decaf".padEnd(64, "0"));
   const { rules, diagnostics } = compileRuntimePolicies(policies);
   expect(diagnostics).toEqual([]);
-  watched = watch({ detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }), calls: rules.interest.calls });
+  watched = watch({ detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }), wanted: { events: rules.interest.events, calls: [], mayWatchCalls: true } });
 });
 afterAll(() => {
   watched[Symbol.dispose]();

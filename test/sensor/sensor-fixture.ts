@@ -8,6 +8,7 @@ import { type ContainerView, HOST, type SyscallEvent } from "../../src/falco/sys
 import { findContainer } from "../../src/identity/attestation/container-id.ts";
 import { cgroup2Path } from "../../src/linux/mounts.ts";
 import type { Detection, Detector } from "../../src/sensor/detector.ts";
+import type { WantedEvents } from "../../src/sensor/event-sources.ts";
 import { Sensor, type SensorOptions } from "../../src/sensor/sensor.ts";
 
 const USERS: Readonly<Record<number, string>> = { 0: "root", 33: "www-data", 65534: "nobody" };
@@ -30,9 +31,13 @@ export interface Watched extends Disposable {
 }
 
 export function watch(
-  options: Partial<SensorOptions> & { readonly calls?: readonly string[]; readonly detector?: Detector } = {},
+  options: Partial<SensorOptions> & {
+    readonly calls?: readonly string[];
+    readonly wanted?: WantedEvents;
+    readonly detector?: Detector;
+  } = {},
 ): Watched {
-  const { calls = [], ...rest } = options;
+  const { calls = [], wanted, ...rest } = options;
   const events: SyscallEvent[] = [];
   const detections: Detection[] = [];
   const sensor = new Sensor({
@@ -42,7 +47,8 @@ export function watch(
     onDetection: (detection) => detections.push(detection),
     ...rest,
   });
-  sensor.watchCalls(calls);
+  if (wanted === undefined) sensor.watchCalls(calls);
+  else sensor.watch(wanted);
   const until = async (what: string, holds: (event: SyscallEvent) => boolean): Promise<SyscallEvent> => {
     for (let attempt = 0; attempt < 200; attempt++) {
       sensor.drain();

@@ -5,7 +5,7 @@ import { compileRules } from "../../falco/compile.ts";
 import type { ProcessView, SyscallEvent } from "../../falco/syscall-event.ts";
 import { VigilError } from "../../lib/error.ts";
 import { pathOf } from "../../policy/runtime-view.ts";
-import { callsOf, RUNTIME_EVENTS, type RuntimeEventName, runtimeEventName } from "../../resource/runtime-event-name.ts";
+import { RUNTIME_EVENTS, type RuntimeEventName, runtimeEventName } from "../../resource/runtime-event-name.ts";
 import { describeRuntimeEvent } from "../../sensor/described-event.ts";
 import { type Detection, Detector } from "../../sensor/detector.ts";
 import { Sensor } from "../../sensor/sensor.ts";
@@ -54,7 +54,7 @@ export async function watchRuntime(options: WatchOptions, terminal: Terminal): P
       onDetection: (detection) => watching.find(detection),
       onLoss: (ring, count) => terminal.note(`lost ${count} events of the ${ring} ring: they came faster than they were read`),
     });
-    sensor.watchCalls([...new Set([...callsOf(names), ...policies.interest.calls, ...falco.eventTypes])]);
+    sensor.watch({ events: [...names, ...policies.interest.events], calls: falco.eventTypes, mayWatchCalls: true });
     terminal.note(`watching ${sensor.counts.processes} processes; Ctrl-C ends it`);
     await pause(options.durationMs ?? LONGEST_MS, undefined, { signal: options.signal }).catch(() => undefined);
     sensor.drain();

@@ -74,7 +74,7 @@ function start(paths: readonly string[], log: Log, forwarder: EventForwarder): R
       forwarder.acted({ action: "observe", object: ring, outcome: "failed", message, subject: "vigil", severity: 3 });
     },
   });
-  const unknown = sensor.watchCalls([...new Set([...policies.interest.calls, ...falco.eventTypes])]);
+  const { unknown } = sensor.watch({ events: policies.interest.events, calls: falco.eventTypes, mayWatchCalls: true });
   if (unknown.length > 0) log("warning", `calls that rules ask for are not told: ${unknown.join(", ")}`);
   const timer = setInterval(() => {
     for (const finding of detector.flush(BigInt(Date.now()) * 1_000_000n)) forwarder.found(finding);

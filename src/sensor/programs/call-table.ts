@@ -18,6 +18,8 @@ export interface CallRow {
   readonly address: number | undefined;
   /** Texts are copied when the call begins: afterwards the kernel itself does not know what it was told. */
   readonly isKept: boolean;
+  /** Numbers of the capabilities that the kernel asks for in it, before it does what it is called for. */
+  readonly capabilities: readonly number[];
 }
 
 const ROWS: readonly (readonly [ring: CallRing, name: string, registers: string, result?: "result"])[] = [
@@ -94,6 +96,31 @@ const ROWS: readonly (readonly [ring: CallRing, name: string, registers: string,
   ["process", "keyctl", "cmd"],
 ];
 
+/** `CAP_…` (include/uapi/linux/capability.h) by call. CAP_BPF is asked for by each call of bpf(2), whoever calls. */
+const CAPABILITIES: Readonly<Record<string, readonly number[]>> = {
+  setuid: [7],
+  setreuid: [7],
+  setresuid: [7],
+  setgid: [6],
+  setregid: [6],
+  setresgid: [6],
+  ptrace: [19],
+  process_vm_readv: [19],
+  process_vm_writev: [19],
+  pidfd_getfd: [19],
+  socket: [13],
+  setns: [21],
+  unshare: [21],
+  mount: [21],
+  umount2: [21],
+  pivot_root: [21],
+  chroot: [18],
+  init_module: [16],
+  finit_module: [16],
+  delete_module: [16],
+  bpf: [39],
+};
+
 /** Of these, the kernel tells afterwards which file it was. */
 const TOLD_BY_DESCRIPTOR: ReadonlySet<string> = new Set(["open", "openat", "openat2", "creat"]);
 
@@ -115,6 +142,7 @@ function rowOf([ring, name, registers, result]: (typeof ROWS)[number]): CallRow 
     texts,
     descriptor: result ?? (described < 0 ? undefined : described),
     address: address < 0 ? undefined : address,
+    capabilities: CAPABILITIES[name] ?? [],
     isKept: (texts.length > 0 || address >= 0) && !TOLD_BY_DESCRIPTOR.has(name),
   };
 }

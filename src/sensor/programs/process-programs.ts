@@ -12,6 +12,7 @@ import { type StructLayout, struct, u32, u64 } from "../../ebpf/layout.ts";
 import { hashMap, type MapSpec } from "../../ebpf/map-spec.ts";
 import type { ProgramSpec } from "../../ebpf/program-spec.ts";
 import { assemblyMap, type CountedRing, RecordAssembly } from "./assembly.ts";
+import { plainPointer } from "./plain-pointer.ts";
 import { CGROUP_RECORD, EXEC_RECORD, EXIT_RECORD, type ExecRecord, RECORD_FLAG, RECORD_KIND, TASK_RECORD } from "./record-layouts.ts";
 import { writeTaskFacts } from "./task-facts.ts";
 
@@ -66,7 +67,7 @@ export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
       tellTask(code, child, RECORD_KIND.fork);
     }),
     exit: tracepointProgram("sense_exit", { btf, tracepoint: "sched_process_exit" }, (code, args) => {
-      const task = args.pointer<"task_struct">("p");
+      const task = plainPointer(code, args.pointer<"task_struct">("p"), "task_struct");
       const isLast = args.names.includes("group_dead")
         ? args.scalar("group_dead").and(0xff).ne(0)
         : task.field("signal.live.counter").eq(0);
@@ -99,7 +100,7 @@ export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
 function execProgram(btf: Btf, ring: CountedRing, refused: ProcessPrograms["refused"]): ProgramSpec {
   const assembly = assemblyMap("exec_assembly", EXEC_RECORD);
   return tracepointProgram("sense_exec", { btf, tracepoint: "sched_process_exec" }, (code, args) => {
-    const task = code.cast(args.pointer("p").value(), "task_struct");
+    const task = plainPointer(code, args.pointer<"task_struct">("p"), "task_struct");
     const record = new RecordAssembly(code, btf, assembly);
     const { fields } = record;
     fields.set("kind", RECORD_KIND.exec);
@@ -110,7 +111,7 @@ function execProgram(btf: Btf, ring: CountedRing, refused: ProcessPrograms["refu
     writeFile(code, btf, inode, fields);
     fields.set("pathLength", record.path(file.field("f_path.dentry"), file.field("f_path.mnt")));
     fields.set("directoryLength", record.path(task.field("fs.pwd.dentry"), task.field("fs.pwd.mnt")));
-    fields.set("nameLength", record.text("kernel", args.pointer("bprm").field("filename")));
+    fields.set("nameLength", record.text("kernel", plainPointer(code, args.pointer("bprm"), "linux_binprm").field("filename")));
     const length = code.variable(task.field("mm.arg_end").sub(task.field("mm.arg_start")), "length");
     code.if(length.gt(MAX_ARGUMENTS), () => {
       record.flag(RECORD_FLAG.argumentsCut);
@@ -159,7 +160,7 @@ function overlayInode(btf: Btf): number | undefined {
 function cgroupProgram(btf: Btf, ring: CountedRing): ProgramSpec {
   const assembly = assemblyMap("cgroup_assembly", CGROUP_RECORD);
   return tracepointProgram("sense_cgroup", { btf, tracepoint: "cgroup_mkdir" }, (code, args) => {
-    const cgroup = args.pointer(0);
+    const cgroup = plainPointer(code, args.pointer(0), "cgroup");
     // The hierarchy of version 2 has number 0.
     code.if(cgroup.field("root.hierarchy_id").ne(0), () => code.return(0));
     const record = new RecordAssembly(code, btf, assembly);

@@ -1,7 +1,7 @@
 /** What the sensor's programs tell, as it lies in their rings. Each record begins with its kind. */
 import { array, bytes, i32, i64, type StructLayout, struct, u32, u64 } from "../../ebpf/layout.ts";
 
-export const RECORD_KIND = { exec: 1, fork: 2, exit: 3, moved: 4, cgroup: 5, call: 6 } as const;
+export const RECORD_KIND = { exec: 1, fork: 2, exit: 3, moved: 4, cgroup: 5, call: 6, hook: 7 } as const;
 
 /** Bits of `flags`. */
 export const RECORD_FLAG = {
@@ -17,6 +17,8 @@ export const RECORD_FLAG = {
   isFromEntry: 16,
   /** The user's memory could not be read. */
   isUnreadable: 32,
+  /** The call is told while it runs, by a check of the kernel in it: its result is not known, but that of the check. */
+  isAttempt: 64,
 } as const;
 
 /** Who a task is, as the kernel has it. */
@@ -230,6 +232,37 @@ export const CALL_RECORD: StructLayout<CallRecord> = struct("CallRecord", {
   secondDirectoryLength: u32,
   pathLength: u32,
   addressLength: u32,
+  socket: SOCKET_FACTS,
+});
+
+/** Which hook of the kernel tells. */
+export const HOOK_NUMBER = { connect: 1, bind: 2, listen: 3, signal: 4, capability: 5 } as const;
+export type HookKind = keyof typeof HOOK_NUMBER;
+
+/** What a hook that is no system call tells. */
+export interface HookRecord extends TaskRecord {
+  readonly hook: number;
+  /** 0, or the negative errno of what has been refused. */
+  readonly result: number;
+  /** Of a signal: its number, the process that gets it, and who sends it (`si_code`). Of a capability: its number, and the call in which it is asked for. */
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+  readonly padding: number;
+  readonly socket: SocketFacts;
+}
+
+export const HOOK_RECORD: StructLayout<HookRecord> = struct("HookRecord", {
+  kind: u32,
+  flags: u32,
+  time: u64,
+  task: TASK_FACTS,
+  hook: u32,
+  result: i32,
+  first: u32,
+  second: u32,
+  third: i32,
+  padding: u32,
   socket: SOCKET_FACTS,
 });
 

@@ -6,6 +6,7 @@ import type { ScalarLike } from "../../ebpf/builder/expression.ts";
 import type { KernelPointer } from "../../ebpf/builder/kernel-pointer.ts";
 import type { Memory } from "../../ebpf/builder/memory.ts";
 import { u32 } from "../../ebpf/layout.ts";
+import { plainPointer } from "./plain-pointer.ts";
 import type { TaskFacts } from "./record-layouts.ts";
 
 type Task = KernelPointer<"task_struct">;
@@ -27,14 +28,9 @@ const hasField = (btf: Btf, structName: string, path: string): boolean => {
   }
 };
 
-/**
- * Writes them all. `tgid` is the same for all threads of a process.
- *
- * The task is read as memory that nobody vouches for: to a pointer that the kernel trusts it asks for each field that is a pointer whether it may be
- * trusted as well, by going through all of its types, and takes 40 ms for these fields (Linux 6.18) instead of 2.
- */
-export function writeTaskFacts(code: Code, btf: Btf, trusted: Task, facts: Memory<TaskFacts>): void {
-  const task = code.cast(trusted.value(), "task_struct");
+/** Writes them all. `tgid` is the same for all threads of a process. */
+export function writeTaskFacts(code: Code, btf: Btf, given: Task, facts: Memory<TaskFacts>): void {
+  const task = plainPointer(code, given, "task_struct");
   const cred = task.pointer("cred");
   const capabilities = (name: string): ScalarLike => cred.field(hasField(btf, "cred", `${name}.val`) ? `${name}.val` : `${name}.cap[0]`);
   facts.set("start", task.field("group_leader.start_boottime"));
