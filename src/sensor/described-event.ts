@@ -55,7 +55,11 @@ function processFields(event: SyscallEvent, acting: Acting, action: ProcessEvent
   const object =
     action === "exec" || action === "exit"
       ? caller.exePath
-      : String(args["dir"] ?? args["cap"] ?? (action === "signal" ? `${args["sig"]} to ${args["pid"]}` : (args["pid"] ?? args["name"] ?? event.type)));
+      : String(
+          args["dir"] ??
+            args["cap"] ??
+            (action === "signal" ? `${args["sig"]} to ${args["pid"]}` : (args["pid"] ?? args["name"] ?? event.type)),
+        );
   return {
     ...acting,
     action,

@@ -115,7 +115,10 @@ beforeAll(() => {
   container = new PretendedContainer("decaf".padEnd(64, "0"));
   const { rules, diagnostics } = compileRuntimePolicies(policies);
   expect(diagnostics).toEqual([]);
-  watched = watch({ detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }), wanted: { events: rules.interest.events, calls: [], mayWatchCalls: true } });
+  watched = watch({
+    detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }),
+    wanted: { events: rules.interest.events, calls: [], mayWatchCalls: true },
+  });
 });
 afterAll(() => {
   watched[Symbol.dispose]();
