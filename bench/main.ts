@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { renderReport, renderSection, type Section } from "./report.ts";
 import { access } from "./section/access.ts";
 import { checking } from "./section/checking.ts";
+import { conflicts } from "./section/conflicts.ts";
 import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
@@ -31,6 +32,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   detection,
   profile,
   access,
+  conflicts,
 };
 
 const isWriting = process.argv.includes("--write");

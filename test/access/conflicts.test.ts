@@ -7,7 +7,7 @@ import { decideAccess } from "../../src/policy/access/decide-access.ts";
 import type { Call, Endpoint } from "../../src/policy/access/endpoint.ts";
 import { endpoint } from "../../src/policy/access/endpoint.ts";
 import { matchesAny, matchesPeer, type PeerMatch } from "../../src/policy/access/peer-match.ts";
-import { findConflicts } from "../../src/policy/conflict/find-conflicts.ts";
+import { findConflicts } from "../../src/policy/conflict/conflict-analysis.ts";
 import type { Finding } from "../../src/policy/conflict/finding.ts";
 import { coversPeer } from "../../src/policy/conflict/peer-cover.ts";
 import { ruleMatches } from "../../src/policy/conflict/sample-call.ts";

@@ -1,7 +1,7 @@
 /** `vigil policy conflicts`: what access policies make of each other. */
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { compileAccessSet } from "../../policy/access/access-set.ts";
-import { findConflicts } from "../../policy/conflict/find-conflicts.ts";
+import { findConflicts } from "../../policy/conflict/conflict-analysis.ts";
 import type { Conflicts } from "../../policy/conflict/finding.ts";
 import { type AccessResource, parseAccessResource } from "../../resource/access-resource.ts";
 import { readManifestTree } from "../../resource/manifest-tree.ts";

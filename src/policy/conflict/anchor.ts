@@ -5,44 +5,63 @@ import { selectorParts } from "../access/security-labels.ts";
 import { fixedLabels, labelSpaceOf } from "./label-space.ts";
 import { domainOfPattern } from "./name-pattern.ts";
 
+const NAME = Symbol("name");
+const NAMESPACE = Symbol("namespace");
+const ID = Symbol("SPIFFE ID");
+const DOMAIN = Symbol("trust domain");
+
+/** The key of a label, or one of what every end has. */
+export type Attribute = string | symbol;
+
+/** A match has at most one value of an attribute, so that two matches with different values of one exclude each other. */
+export type Fact = readonly [attribute: Attribute, value: string];
+export type Facts = readonly Fact[];
+
 /**
- * INVARIANT: when `outer` covers `inner`, each anchor of `outer` is one of `inner`. So whoever covers a match is found under one of the
- * anchors of that match, or has none.
+ * INVARIANT: when `outer` covers `inner`, each fact of `outer` is one of `inner`; when a match means an end, each of its facts is one of
+ * the end. So whoever covers a match is found under one of the facts of that match, or has none.
  */
-export function anchorsOf(match: PeerMatch): readonly string[] {
+export function factsOf(match: PeerMatch): Facts {
   switch (match.kind) {
-    case "workload":
-      return [
-        ...(match.name === undefined ? [] : [`name ${match.name}`]),
-        ...(match.namespace.kind === "name" ? [`namespace ${match.namespace.name}`] : []),
-        ...labelAnchors(fixedLabels(labelSpaceOf(match.labels))),
-      ];
+    case "workload": {
+      const facts: Fact[] = [...fixedLabels(labelSpaceOf(match.labels))];
+      if (match.name !== undefined) facts.push([NAME, match.name]);
+      if (match.namespace.kind === "name") facts.push([NAMESPACE, match.namespace.name]);
+      return facts;
+    }
     case "security-labels": {
       const { own, namespace } = selectorParts(match.selector);
-      return [
-        ...fixedLabels(labelSpaceOf(namespace)).map(([, name]) => `namespace ${name}`),
-        ...labelAnchors(fixedLabels(labelSpaceOf(own))),
-      ];
+      const named = fixedLabels(labelSpaceOf(namespace)).map(([, name]): Fact => [NAMESPACE, name]);
+      return [...named, ...fixedLabels(labelSpaceOf(own))];
     }
-    case "spiffe-id":
-      return match.pattern.includes("*")
-        ? [`domain ${domainOfPattern(match.pattern)}`]
-        : [`id ${match.pattern}`, `domain ${domainOfPattern(match.pattern)}`];
+    case "spiffe-id": {
+      const domain: Fact = [DOMAIN, domainOfPattern(match.pattern)];
+      return match.pattern.includes("*") ? [domain] : [[ID, match.pattern], domain];
+    }
     case "trust-domain":
-      return [`domain ${match.domain}`];
+      return [[DOMAIN, match.domain]];
     default:
       return [];
   }
 }
 
-/** Those of an end that exists. */
-export const anchorsOfEndpoint = ({ name, namespace, labels, spiffeId, trustDomain }: Endpoint): readonly string[] => [
-  `name ${name}`,
-  `namespace ${namespace}`,
-  ...labelAnchors(Object.entries(labels)),
-  `id ${spiffeId}`,
-  `domain ${trustDomain}`,
+/** Those of an end that exists. Of a SPIFFE ID also the domain that it names, whatever domain the end is said to be of. */
+export const factsOfEndpoint = ({ name, namespace, labels, spiffeId, trustDomain }: Endpoint): Facts => [
+  [NAME, name],
+  [NAMESPACE, namespace],
+  ...Object.entries(labels),
+  [ID, spiffeId],
+  [DOMAIN, trustDomain],
+  [DOMAIN, domainOfPattern(spiffeId)],
 ];
 
-const labelAnchors = (labels: readonly (readonly [string, string])[]): readonly string[] =>
-  labels.map(([key, value]) => `label ${key}=${value}`);
+/** What an end has of an attribute, where it has one value of it; undefined where it has none or perhaps two. */
+export function valueOfEndpoint({ name, namespace, labels, spiffeId }: Endpoint, attribute: Attribute): string | undefined {
+  if (typeof attribute === "string") return Object.hasOwn(labels, attribute) ? labels[attribute] : undefined;
+  return attribute === NAME ? name : attribute === NAMESPACE ? namespace : attribute === ID ? spiffeId : undefined;
+}
+
+/** Whether `valueOfEndpoint` tells the value of it. */
+export const isSingleValued = (attribute: Attribute): boolean => attribute !== DOMAIN;
+
+export type Side = "subject" | "peer";

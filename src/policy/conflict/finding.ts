@@ -1,5 +1,5 @@
 /** What the analysis of policies finds. */
-import type { PolicyOrigin } from "../access/access-rule.ts";
+import type { Direction, PolicyOrigin } from "../access/access-rule.ts";
 import type { Ground } from "../access/decide-access.ts";
 import type { Call } from "../access/endpoint.ts";
 
@@ -18,6 +18,8 @@ export interface Finding {
   readonly severity: "error" | "warning" | "note";
   /** The rule that the finding is about. */
   readonly rule: PolicyOrigin;
+  /** Of the rule: an AccessPolicy may have one for each. */
+  readonly direction: Direction;
   /** The rule that it is compared with. */
   readonly against: PolicyOrigin | undefined;
   /** One line, lower case. */
@@ -25,6 +27,16 @@ export interface Finding {
   /** A call for which it is so; undefined where it is about all calls and none was found that shows it. */
   readonly witness: Witness | undefined;
 }
+
+/** Whether two findings about one rule say the same. INVARIANT: the same other rule makes the same example. */
+export const sameFinding = (a: Finding | undefined, b: Finding | undefined): boolean =>
+  a?.kind === b?.kind &&
+  a?.against === b?.against &&
+  a?.message === b?.message &&
+  a?.witness?.verdict === b?.witness?.verdict &&
+  a?.witness?.ground.origin === b?.witness?.ground.origin &&
+  a?.witness?.ground.tier === b?.witness?.ground.tier &&
+  a?.witness?.ground.direction === b?.witness?.ground.direction;
 
 /** A call, and what `decideAccess` said of it when it was really asked. */
 export interface Witness {
@@ -36,6 +48,9 @@ export interface Witness {
 export interface Conflicts {
   /** The gravest first, then by place in the files. */
   readonly findings: readonly Finding[];
+  /** Those that were not found, or were found otherwise, when the same analysis examined last; and those that are not found any more. */
+  readonly appeared: readonly Finding[];
+  readonly gone: readonly Finding[];
   readonly rules: number;
   /** Pairs of rules that meet in who and where, and whose conditions cannot be compared. */
   readonly unknown: number;

@@ -1,33 +1,83 @@
 /** The workloads that there are, so that rules about nobody are found. */
 import type { Endpoint } from "../access/endpoint.ts";
 import { matchesPeer, type PeerMatch } from "../access/peer-match.ts";
-import { anchorsOf, anchorsOfEndpoint } from "./anchor.ts";
+import { type Attribute, type Facts, isSingleValued, valueOfEndpoint } from "./anchor.ts";
 
 const NO_ADDRESS = new Uint8Array(0);
 
-export class Inventory {
-  readonly #all: readonly Endpoint[];
-  readonly #byAnchor = new Map<string, Endpoint[]>();
-  readonly #hasAllIds: boolean;
+export interface InventoryChanges {
+  readonly added: readonly Endpoint[];
+  readonly removed: ReadonlySet<Endpoint>;
+  /** Whether who has a SPIFFE ID is now known of all where it was not, or the other way round. */
+  readonly hasTurned: boolean;
+}
 
-  constructor(workloads: readonly Endpoint[]) {
-    this.#all = workloads;
-    this.#hasAllIds = workloads.every(({ spiffeId }) => spiffeId !== "");
-    for (const workload of workloads) {
-      for (const anchor of anchorsOfEndpoint(workload)) {
-        const posting = this.#byAnchor.get(anchor);
-        if (posting === undefined) this.#byAnchor.set(anchor, [workload]);
-        else posting.push(workload);
-      }
-    }
+/** So many attributes are indexed; further ones are told apart by trying. */
+const MAX_ATTRIBUTES = 64;
+
+export class Inventory {
+  #present = new Set<Endpoint>();
+  /** By attributes that some match has asked for. Who was taken away is still there until they are made anew. */
+  readonly #byAttribute = new Map<Attribute, Map<string, Endpoint[]>>();
+  #gone = 0;
+  #withoutId = 0;
+
+  /** Takes over another list. Workloads are told apart as objects: one whose labels change is another one. */
+  follow(workloads: readonly Endpoint[]): InventoryChanges {
+    const knewAll = this.#withoutId === 0;
+    const present = new Set(workloads);
+    const removed = new Set<Endpoint>();
+    for (const workload of this.#present) if (!present.has(workload)) removed.add(workload);
+    const added = this.#present.size === 0 ? [...present] : [...present].filter((workload) => !this.#present.has(workload));
+    this.#present = present;
+    this.#gone += removed.size;
+    for (const { spiffeId } of removed) if (spiffeId === "") this.#withoutId--;
+    for (const { spiffeId } of added) if (spiffeId === "") this.#withoutId++;
+    if (this.#gone > present.size) {
+      this.#byAttribute.clear();
+      this.#gone = 0;
+    } else for (const [attribute, byValue] of this.#byAttribute) enter(added, attribute, byValue);
+    return { added, removed, hasTurned: knewAll !== (this.#withoutId === 0) };
   }
 
-  /** False when a match is about workloads and none of these is meant; true also where the inventory cannot know. */
-  mayMean(match: PeerMatch): boolean {
+  #postingsOf(attribute: Attribute): ReadonlyMap<string, readonly Endpoint[]> | undefined {
+    const known = this.#byAttribute.get(attribute);
+    if (known !== undefined || !isSingleValued(attribute) || this.#byAttribute.size >= MAX_ATTRIBUTES) return known;
+    const byValue = new Map<string, Endpoint[]>();
+    enter(this.#present, attribute, byValue);
+    this.#byAttribute.set(attribute, byValue);
+    return byValue;
+  }
+
+  /**
+   * Somebody who is meant by a match with these facts; `unknowable` where the inventory cannot tell, undefined when a match is about
+   * workloads and means none.
+   */
+  whoIsMeant(match: PeerMatch, facts: Facts): Endpoint | "unknowable" | undefined {
     const isIdentity = match.kind === "spiffe-id" || match.kind === "trust-domain";
-    if (match.kind !== "workload" && !(isIdentity && this.#hasAllIds)) return true;
-    const postings = anchorsOf(match).map((anchor) => this.#byAnchor.get(anchor) ?? []);
-    const shortest = postings.reduce((best, posting) => (posting.length < best.length ? posting : best), this.#all);
-    return shortest.some((workload) => matchesPeer(match, { endpoint: workload, address: NO_ADDRESS, names: [] }));
+    if (match.kind !== "workload" && !(isIdentity && this.#withoutId === 0)) return "unknowable";
+    let shortest: Iterable<Endpoint> = this.#present;
+    let length = this.#present.size;
+    for (const [attribute, value] of facts) {
+      const postings = this.#postingsOf(attribute);
+      if (postings === undefined) continue;
+      const posting = postings.get(value) ?? [];
+      if (posting.length >= length) continue;
+      shortest = posting;
+      length = posting.length;
+    }
+    for (const workload of shortest)
+      if (this.#present.has(workload) && matchesPeer(match, { endpoint: workload, address: NO_ADDRESS, names: [] })) return workload;
+    return undefined;
+  }
+}
+
+function enter(workloads: Iterable<Endpoint>, attribute: Attribute, byValue: Map<string, Endpoint[]>): void {
+  for (const workload of workloads) {
+    const value = valueOfEndpoint(workload, attribute);
+    if (value === undefined) continue;
+    const posting = byValue.get(value);
+    if (posting === undefined) byValue.set(value, [workload]);
+    else posting.push(workload);
   }
 }

@@ -12,16 +12,17 @@ export interface LiveRule {
   readonly rule: AccessRule;
   readonly subject: readonly PeerMatch[];
   readonly peer: readonly PeerMatch[];
-  /** In the order in which rules of one direction are asked. */
-  readonly position: number;
 }
 
-export function liveRule(rule: AccessRule, position: number): LiveRule {
-  const places = placesOf(rule);
-  const living = (matches: readonly PeerMatch[], place: Place): readonly PeerMatch[] =>
-    matches.filter((match) => sampleEnd([match], place) !== undefined);
-  return { rule, subject: living(rule.subject, places.subject), peer: living(rule.peer, places.peer), position };
-}
+/** Those of the alternatives at a place that somebody can be. */
+export const livingAt = (place: Place, matches: readonly PeerMatch[]): readonly PeerMatch[] =>
+  matches.every((match) => isClearlyPossible(match)) ? matches : matches.filter((match) => sampleEnd([match], place) !== undefined);
+
+/** Workloads by name and by labels that they must have: the most frequent match, of which no sample need be made. */
+const isClearlyPossible = (match: PeerMatch): boolean =>
+  match.kind === "workload" &&
+  match.labels.matchExpressions.length === 0 &&
+  (match.namespace.kind !== "labels" || match.namespace.selector.matchExpressions.length === 0);
 
 /** Why no call can ever match a rule; undefined when one may. */
 export function whyNever({ rule, subject, peer }: LiveRule): string | undefined {
