@@ -21,6 +21,7 @@ export function decideByIndex(books: RuleBooks, set: AccessSet, call: Call, nowM
     rules: { ingress: ingress.rules, egress: egress.rules },
     isolations: { ingress: ingress.isolations, egress: egress.isolations },
     watches: [],
+    nameRules: [],
     hasRollouts: set.hasRollouts,
     defaultOf: (end) => set.defaultOf(end),
   };
