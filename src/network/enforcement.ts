@@ -2,9 +2,6 @@
  * Access policies enforced by the kernel of this host: programs at a cgroup judge what its workloads connect to, send and receive. They need
  * root, cgroup v2 and BTF of the kernel; where those are not, `openNetworkEnforcement` says so, and what the process layer enforces remains.
  */
-import { statSync } from "node:fs";
-import { networkInterfaces } from "node:os";
-import { relative } from "node:path";
 import {
   attachCgroup,
   type Collection,
@@ -22,41 +19,38 @@ import {
   type RingSource,
 } from "../ebpf/index.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
-import { parseIpAddress } from "../lib/ip-address.ts";
-import { formatIpAddress, sameAddress } from "../lib/ip-network.ts";
+import { formatIpAddress, isLoopback, sameAddress } from "../lib/ip-network.ts";
 import type { AccessSet } from "../policy/access/access-set.ts";
-import { type Endpoint, endpoint } from "../policy/access/endpoint.ts";
+import { asksForNames } from "../policy/access/decide-lookup.ts";
+import { type Endpoint, EXTERNAL, endpoint } from "../policy/access/endpoint.ts";
 import { KernelCompiler, type KernelSubject } from "../target/kernel/compile-kernel.ts";
 import { EXTERNAL_IDENTITY, type KernelArtifact } from "../target/kernel/kernel-artifact.ts";
 import { type LearnedAddress, nodeOfNames } from "../target/kernel/network-node.ts";
+import { addressOfHalves } from "./dns/address-halves.ts";
+import { DEFAULT_NAME_LIMITS, type NameLimits } from "./dns/learned-names.ts";
+import { NameLearning } from "./dns/name-learning.ts";
+import { QuestionGate } from "./dns/question-gate.ts";
+import { restoreProgram } from "./dns/redirect-programs.ts";
 import { addressKey, encodeSet, type Whereabouts } from "./encode-set.ts";
 import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
 import {
   type AddressFacts,
   type AddressKey,
   DEFAULT_SIZES,
+  DIRECTION_NUMBER,
   FLOW_RECORD,
   type NetworkMaps,
   type NetworkSizes,
   networkMaps,
+  PROTOCOL_NUMBER,
 } from "./kernel-maps.ts";
-import { lookups, MAX_CGROUP_LEVEL } from "./lookups.ts";
+import { lookups } from "./lookups.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 import { NetworkPins } from "./network-pins.ts";
+import { locate, type NetworkWorkload } from "./network-workload.ts";
 import { packetProgram } from "./packet-program.ts";
 import { PolicyBanks } from "./policy-banks.ts";
-import { bindProgram, connectProgram, createProgram, releaseProgram } from "./socket-programs.ts";
-
-/** Somebody whom the kernel shall recognise. */
-export interface NetworkWorkload {
-  readonly endpoint: Endpoint;
-  /** Its cgroup, of version 2, for workloads of this host: only those are governed. */
-  readonly cgroupPath?: string | undefined;
-  /** Addresses that are its own, rather than this host's: 4 or 16 octets each. */
-  readonly addresses?: readonly Uint8Array[];
-  /** Whether a process or a proxy enforces for calls to it, and has the last word on what the kernel cannot see. Default: false. */
-  readonly hasUpperLayer?: boolean;
-}
+import { bindProgram, connectProgram, createProgram, releaseProgram, sendProgram } from "./socket-programs.ts";
 
 export interface NetworkOptions {
   /** All workloads are in cgroups below it. Default: the root of the hierarchy of version 2, so that no process is missed. */
@@ -72,12 +66,18 @@ export interface NetworkOptions {
   readonly sizes?: Partial<NetworkSizes>;
   /** Where programs and maps are pinned, so that they enforce on when this process dies, and the next one takes over without a gap. */
   readonly pins?: PinDirectory;
+  /** How many names are learned. */
+  readonly nameLimits?: Partial<NameLimits>;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
 
 /** Generations whose numbers are still understood: records of the one before may come after a swap. */
 const KEPT_GENERATIONS = 4;
+/** Without connections, a flow is in use so long after its last packet. */
+const IN_USE_NS = 60_000_000_000;
+
+export type { NetworkWorkload } from "./network-workload.ts";
 
 export class NetworkEnforcement implements Disposable {
   readonly #maps: NetworkMaps;
@@ -91,6 +91,10 @@ export class NetworkEnforcement implements Disposable {
   readonly #names: Map<number, FlowNames>;
   #subjects: readonly KernelSubject[];
   #workloads: readonly NetworkWorkload[] | undefined;
+  /** What DNS answers have said; the DNS proxy fills it. */
+  readonly names: NameLearning;
+  /** Whose questions are read, and by whom; the DNS proxy opens it. */
+  readonly questions: QuestionGate;
   /** By the text of the address. */
   #learned: ReadonlyMap<string, LearnedAddress> = new Map();
   #inForce: { readonly artifact: KernelArtifact; readonly whereabouts: Whereabouts } | undefined;
@@ -116,6 +120,49 @@ export class NetworkEnforcement implements Disposable {
     this.#banks = this.#owned.use(new PolicyBanks(parts.maps, parts.loaded));
     this.#host = options.host ?? endpoint("host");
     this.#subjects = [{ endpoint: this.#host, hasUpperLayer: false }];
+    this.questions = this.#owned.use(new QuestionGate(parts.maps.dns, parts.loaded));
+    this.questions.close();
+    this.names = new NameLearning({
+      maps: parts.maps.dns,
+      loaded: parts.loaded,
+      limits: { ...DEFAULT_NAME_LIMITS, ...options.nameLimits },
+      apply: (changes) => this.#setNames(changes),
+      inUse: () => this.#peersInUse(),
+      now: options.now ?? Date.now,
+    });
+    this.names.restore();
+  }
+
+  /** The policies in force, once the inventory is known too. */
+  get policies(): AccessSet | undefined {
+    return this.#inForce === undefined ? undefined : this.#set;
+  }
+
+  /** The workload that has a cgroup; undefined when it is none of the inventory. */
+  workloadOf(cgroupId: bigint): Endpoint | undefined {
+    const { artifact, whereabouts } = this.#inForce ?? {};
+    const found = whereabouts?.cgroups.find(({ id }) => id === cgroupId);
+    return found === undefined ? undefined : artifact?.identities[found.identity];
+  }
+
+  /** Who has an address: somebody of the inventory, this host, or whatever is not known. */
+  ownerOf(address: Uint8Array): Endpoint {
+    if (isLoopback(address)) return this.#host;
+    const { artifact, whereabouts } = this.#inForce ?? {};
+    const found = whereabouts?.addresses.findLast((entry) => sameAddress(entry.address, address));
+    return (found === undefined ? undefined : artifact?.identities[found.identity]) ?? EXTERNAL;
+  }
+
+  /** Texts of addresses to which workloads have connections, or were sending until a minute ago. */
+  #peersInUse(): ReadonlySet<string> {
+    const used = new Set<string>();
+    const nowNs = Number(process.hrtime.bigint());
+    for (const [key, entry] of new KeyedMap(this.#loaded.map(this.#maps.connections)).entries()) {
+      const isOpen = key.protocol === PROTOCOL_NUMBER.tcp ? entry.condition === 0 : nowNs - entry.lastSeenNs < IN_USE_NS;
+      if (isOpen && entry.direction === DIRECTION_NUMBER.egress)
+        used.add(formatIpAddress(addressOfHalves({ high: key.peerHigh, low: key.peerLow })));
+    }
+    return used;
   }
 
   /** Counts the sets that were put in force; 0 before the first. */
@@ -154,27 +201,6 @@ export class NetworkEnforcement implements Disposable {
     }
   }
 
-  /**
-   * Which names (lower case) an address is known to be the answer to, from now on; none: it is forgotten. Takes effect before it returns, as one
-   * write into a map unless policies never saw such a combination of names. Throws `NETWORK_SET`: nothing is learned then.
-   */
-  setNames(changes: readonly LearnedAddress[]): void {
-    const before = this.#learned;
-    const learned = new Map(before);
-    for (const change of changes) {
-      const key = formatIpAddress(change.address);
-      if (change.names.length === 0) learned.delete(key);
-      else learned.set(key, change);
-    }
-    this.#learned = learned;
-    try {
-      if (!this.#patchNames(changes)) this.#apply();
-    } catch (thrown) {
-      this.#learned = before;
-      throw thrown;
-    }
-  }
-
   /** Compiles again: rollouts and expiries depend on the time. */
   refresh(): void {
     this.#apply();
@@ -195,6 +221,24 @@ export class NetworkEnforcement implements Disposable {
 
   [Symbol.dispose](): void {
     this.close({ keepPinned: false });
+  }
+
+  /** As one write into a map, unless policies never saw such a combination of names. Throws `NETWORK_SET`: nothing is learned then. */
+  #setNames(changes: readonly LearnedAddress[]): void {
+    const before = this.#learned;
+    const learned = new Map(before);
+    for (const change of changes) {
+      const key = formatIpAddress(change.address);
+      if (change.names.length === 0) learned.delete(key);
+      else learned.set(key, change);
+    }
+    this.#learned = learned;
+    try {
+      if (!this.#patchNames(changes)) this.#apply();
+    } catch (thrown) {
+      this.#learned = before;
+      throw thrown;
+    }
   }
 
   /** False when the policies must be compiled again for it. */
@@ -226,69 +270,23 @@ export class NetworkEnforcement implements Disposable {
       learned: [...this.#learned.values()],
       nowMs: now(),
     });
-    const { whereabouts, levels } = this.#locate(this.#workloads, artifact.identities);
+    const { whereabouts, levels } = locate(this.#workloads, this.#host, artifact.identities);
     const encoded = encodeSet(artifact, whereabouts);
+    const set = this.#set;
+    const clients = new Set(whereabouts.cgroups.flatMap(({ id, identity }) => (asks(set, artifact.identities[identity]) ? [id] : [])));
+    // Questions are read before a set needs it, and until none does.
+    this.questions.setClients(new Set([...clients, ...this.questions.clients]));
     // Before the switch, since records of the new generation may come during it.
     const next = Math.max(2, this.#banks.generation + 1);
     this.#names.set(next, { identities: artifact.identities, grounds: encoded.grounds });
     this.#banks.swap(encoded, { levels, isAudit });
     this.#inForce = { artifact, whereabouts };
+    this.questions.setClients(clients);
     this.#names.delete(next - KEPT_GENERATIONS);
   }
-
-  #locate(
-    workloads: readonly NetworkWorkload[],
-    known: readonly Endpoint[],
-  ): { readonly whereabouts: Whereabouts; readonly levels: number } {
-    const identities = new Map(known.map((end, identity) => [JSON.stringify(end), identity]));
-    const identityOf = (end: Endpoint): number => identities.get(JSON.stringify(end)) ?? EXTERNAL_IDENTITY;
-    const host = identityOf(this.#host);
-    const addresses: { address: Uint8Array; identity: number; isLocal: boolean }[] = localAddresses().map((address) => ({
-      address,
-      identity: host,
-      isLocal: true,
-    }));
-    const cgroups: { id: bigint; identity: number }[] = [];
-    let levels = 0;
-    for (const workload of workloads) {
-      const identity = identityOf(workload.endpoint);
-      for (const address of workload.addresses ?? []) addresses.push({ address, identity, isLocal: false });
-      if (workload.cgroupPath === undefined) continue;
-      const { id, level } = cgroupFacts(workload.cgroupPath);
-      cgroups.push({ id, identity });
-      levels |= 1 << level;
-    }
-    return { whereabouts: { cgroups, addresses, host }, levels };
-  }
 }
 
-function localAddresses(): readonly Uint8Array[] {
-  return Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? []).flatMap(({ address }) => parseIpAddress(address.split("%")[0] ?? "") ?? []),
-  );
-}
-
-function cgroupFacts(path: string): { readonly id: bigint; readonly level: number } {
-  const root = cgroup2Path();
-  const below = root === undefined ? ".." : relative(root, path);
-  const level = below === "" ? 0 : below.split("/").length;
-  if (root === undefined || below.startsWith("..") || level > MAX_CGROUP_LEVEL)
-    throw new VigilError<NetworkErrorCode>(
-      "NETWORK_CGROUP",
-      `\`${path}\` is no cgroup of version 2 at a depth of at most ${MAX_CGROUP_LEVEL}`,
-      {
-        hint: root === undefined ? "mount the hierarchy of version 2" : `name a directory below \`${root}\``,
-      },
-    );
-  try {
-    return { id: statSync(path, { bigint: true }).ino, level };
-  } catch (cause) {
-    throw new VigilError<NetworkErrorCode>("NETWORK_CGROUP", `the cgroup \`${path}\` of a workload is not there`, {
-      hint: "create it before the inventory names it",
-      cause,
-    });
-  }
-}
+const asks = (set: AccessSet, endpoint: Endpoint | undefined): boolean => endpoint !== undefined && asksForNames(set, endpoint);
 
 /**
  * Loads the programs and attaches them; they judge nothing before there are policies. Where an earlier process has pinned its own, what that one
@@ -329,8 +327,8 @@ export function openNetworkEnforcement(options: NetworkOptions = {}): NetworkEnf
 }
 
 /** Maps that outlive a process when they are pinned: all but those inside of banks, which the banks hold. */
-const lastingMaps = ({ banks, fence, ...maps }: NetworkMaps): readonly MapSpec[] =>
-  [fence.outer, ...Object.values(banks).map(({ outer }) => outer), ...Object.values(maps)] as readonly MapSpec[];
+const lastingMaps = ({ banks, fence, dns, ...maps }: NetworkMaps): readonly MapSpec[] =>
+  [fence.outer, ...Object.values(banks).map(({ outer }) => outer), ...Object.values(maps), ...Object.values(dns)] as readonly MapSpec[];
 
 /** Attaches a program, or puts it in the place of the one that a pinned link holds. */
 function attachLasting(program: KernelProgram, cgroupRoot: string, pins: NetworkPins | undefined): Link {
@@ -374,6 +372,12 @@ export function networkPrograms(maps: NetworkMaps): readonly ProgramSpec[] {
     packetProgram(maps, asked, "ingress"),
     connectProgram(maps, asked, 4),
     connectProgram(maps, asked, 6),
+    sendProgram(maps, asked, 4),
+    sendProgram(maps, asked, 6),
+    restoreProgram(maps, "recvmsg", 4),
+    restoreProgram(maps, "recvmsg", 6),
+    restoreProgram(maps, "getpeername", 4),
+    restoreProgram(maps, "getpeername", 6),
     createProgram(maps, asked),
     bindProgram(maps, asked, 4),
     bindProgram(maps, asked, 6),

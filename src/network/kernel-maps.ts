@@ -19,6 +19,7 @@ import {
   u64,
   u64AsNumber,
 } from "../ebpf/index.ts";
+import { type DnsMaps, dnsMaps } from "./dns/dns-maps.ts";
 
 type Numbers<K extends string> = { readonly [P in K]: number };
 type Wide<K extends string> = { readonly [P in K]: bigint };
@@ -207,9 +208,11 @@ export interface NetworkSizes {
   readonly localFlows: number;
   /** Bytes of the ring of flow events: a power of two. */
   readonly eventBytes: number;
+  /** Addresses of names that are remembered, each name of an address counted. */
+  readonly names: number;
 }
 
-export const DEFAULT_SIZES: NetworkSizes = { connections: 65_536, localFlows: 32_768, eventBytes: 1 << 20 };
+export const DEFAULT_SIZES: NetworkSizes = { connections: 65_536, localFlows: 32_768, eventBytes: 1 << 20, names: 32_768 };
 
 export interface NetworkMaps {
   readonly state: MapSpec<number, NetworkState>;
@@ -223,9 +226,10 @@ export interface NetworkMaps {
   readonly losses: MapSpec<number, number>;
   /** Writing into a map of maps returns once no program uses what was there before; this one exists for that wait alone. */
   readonly fence: Banked<number, number>;
+  readonly dns: DnsMaps;
 }
 
-export function networkMaps({ connections, localFlows, eventBytes }: NetworkSizes): NetworkMaps {
+export function networkMaps({ connections, localFlows, eventBytes, names }: NetworkSizes): NetworkMaps {
   return {
     state: arrayMap("network_state", { value: STATE, maxEntries: 1 }),
     banks: networkBanks(),
@@ -236,5 +240,6 @@ export function networkMaps({ connections, localFlows, eventBytes }: NetworkSize
     events: ringBuffer("flow_events", { record: FLOW_RECORD, sizeBytes: eventBytes }),
     losses: lossCounter("flow_losses"),
     fence: banked(arrayMap("fence", { value: u32, maxEntries: 1 })),
+    dns: dnsMaps(names),
   };
 }

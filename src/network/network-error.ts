@@ -1,2 +1,2 @@
 /** Codes of errors of `network/`; each is a row in ERRORS.md. */
-export type NetworkErrorCode = "NETWORK_UNAVAILABLE" | "NETWORK_SET" | "NETWORK_CGROUP";
+export type NetworkErrorCode = "NETWORK_UNAVAILABLE" | "NETWORK_SET" | "NETWORK_CGROUP" | "NETWORK_DNS";

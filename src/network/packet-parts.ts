@@ -62,6 +62,8 @@ export interface PacketParts {
   /** By which policies decide: the destination's port, or the type of ICMP. */
   readonly port: Variable;
   readonly tcpFlags: Variable;
+  /** Where the protocol's header begins. */
+  readonly transport: Variable;
 }
 
 /** Reads the parts; `malformed` ends the program. */
@@ -76,11 +78,12 @@ export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, m
     protocol: code.variable(0, "protocol"),
     port: code.variable(0, "port"),
     tcpFlags: code.variable(0, "flags"),
+    transport: code.variable(0, "offset"),
   };
   const [sourceHigh, sourceLow] = isEgress ? [parts.ownHigh, parts.ownLow] : [parts.peerHigh, parts.peerLow];
   const [targetHigh, targetLow] = isEgress ? [parts.peerHigh, parts.peerLow] : [parts.ownHigh, parts.ownLow];
   const number = code.variable(0, "ip protocol");
-  const offset = code.variable(0, "offset");
+  const offset = parts.transport;
   const isFragment = code.variable(0, "fragment");
   const version = code.buffer(VERSION);
   code.if(code.call("skb_load_bytes", context, 0, version).ne(0), malformed);

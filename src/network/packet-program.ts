@@ -3,6 +3,7 @@
  * its later packets and its replies pass, until another policy set is in force: then the next packet decides again.
  */
 import { type Code, cgroupPacketProgram, type ProgramSpec, type Scalar } from "../ebpf/index.ts";
+import { passQuestions } from "./dns/redirect-programs.ts";
 import { type ReportedFields, report } from "./flow-report.ts";
 import { CONNECTION_KEY, DIRECTION_NUMBER, FLOW_KEY, HOOKS, type NetworkMaps, PROTOCOL_NUMBER } from "./kernel-maps.ts";
 import { DECISION, identify, type Lookups } from "./lookups.ts";
@@ -135,6 +136,8 @@ export function packetProgram(maps: NetworkMaps, asked: Lookups, direction: Dire
         });
       }),
     );
+
+    passQuestions(code, context, maps, packet, isEgress, isOpening);
 
     /** Decides as if the flow had been begun in `from`. */
     const decideFrom = (from: Direction): void => {

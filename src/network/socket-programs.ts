@@ -5,13 +5,17 @@
  */
 import {
   type Code,
+  type Condition,
+  type Memory,
   type ProgramSpec,
   type Scalar,
+  type SocketAddress,
   type SocketAddressHook,
   type SocketHook,
   socketAddressProgram,
   socketProgram,
 } from "../ebpf/index.ts";
+import { type Destination, readEnd, redirectQuestion } from "./dns/redirect-programs.ts";
 import { report } from "./flow-report.ts";
 import { DIRECTION_NUMBER, HOOKS, LISTENER_KEY, type NetworkMaps, PROTOCOL_NUMBER } from "./kernel-maps.ts";
 import {
@@ -49,26 +53,25 @@ function actingWorkload(code: Code, maps: NetworkMaps, asked: Lookups): Acting {
   return { ...own, generation, bank, isAudit: code.let(state.get("isAudit"), "audit") };
 }
 
+/** What is not specified means this host. */
+function meantHost(code: Code, end: Destination): Destination {
+  code.if(end.high.eq(0), () => {
+    code.if(end.low.eq(IPV4_LOW), () => code.assign(end.low, end.low.or(LOOPBACK4 << 32n)));
+    code.if(end.low.eq(0), () => code.assign(end.low, LOOPBACK6_LOW));
+  });
+  return end;
+}
+
 export function connectProgram(maps: NetworkMaps, asked: Lookups, family: 4 | 6): ProgramSpec {
   const hook: SocketAddressHook = family === 4 ? "connect4" : "connect6";
   return socketAddressProgram(`vigil_${hook}`, { hook }, (code, context) => {
-    code.if(context.get("protocol").ne(IPPROTO.tcp), () => code.return(PASS));
-    const { cgroup, identity, generation, bank, isAudit } = actingWorkload(code, maps, asked);
-    const high = code.variable(0, "high");
-    const low = code.variable(0, "low");
-    if (family === 4) {
-      code.assign(low, context.get("user_ip4").low32().shl(32).or(IPV4_LOW));
-    } else {
-      const word = (index: number): Scalar => context.at("user_ip6").element(index).value();
-      code.assign(high, word(0).or(code.let(word(1), "word").shl(32)));
-      code.assign(low, word(2).or(code.let(word(3), "word").shl(32)));
-    }
-    // What is not specified means this host.
-    code.if(high.eq(0), () => {
-      code.if(low.eq(IPV4_LOW), () => code.assign(low, low.or(LOOPBACK4 << 32n)));
-      code.if(low.eq(0), () => code.assign(low, LOOPBACK6_LOW));
-    });
-    const port = code.let(context.get("user_port").bigEndian(16), "port");
+    const isTcp = context.get("protocol").eq(IPPROTO.tcp);
+    code.if(isTcp.not().and(isQuestion(context).not()), () => code.return(PASS));
+    const acting = actingWorkload(code, maps, asked);
+    const { cgroup, identity, generation, bank, isAudit } = acting;
+    const { high, low, port } = meantHost(code, readEnd(code, context, family));
+    redirectQuestion(code, context, maps, acting, { high, low, port }, family);
+    code.if(isTcp.not(), () => code.return(PASS));
     const address = code.let(code.callSubprogram(asked.address, high, low, bank), "address");
     const peer = code.variable(address.shr(32), "peer");
     const peerCgroup = code.variable(0, "peer cgroup");
@@ -119,6 +122,22 @@ export function connectProgram(maps: NetworkMaps, asked: Lookups, family: 4 | 6)
       hook: HOOKS.indexOf("connect"),
     });
     code.return(REFUSE);
+  });
+}
+
+const DNS_PORT_ON_WIRE = 53 << 8;
+/** By UDP, to a resolver. */
+const isQuestion = (context: Memory<SocketAddress>): Condition =>
+  context.get("protocol").eq(IPPROTO.udp).and(context.get("user_port").eq(DNS_PORT_ON_WIRE));
+
+/** Sockets that are not connected say with each message where it goes. */
+export function sendProgram(maps: NetworkMaps, asked: Lookups, family: 4 | 6): ProgramSpec {
+  return socketAddressProgram(`vigil_sendmsg${family}`, { hook: `sendmsg${family}` }, (code, context) => {
+    code.if(isQuestion(context).not(), () => code.return(PASS));
+    const acting = actingWorkload(code, maps, asked);
+    const end = readEnd(code, context, family);
+    redirectQuestion(code, context, maps, acting, meantHost(code, end), family);
+    code.return(PASS);
   });
 }
 

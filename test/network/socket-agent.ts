@@ -1,5 +1,6 @@
 /** A workload of the tests: opens sockets as it is told, and says what came of it. Forked with a channel, and moved into a cgroup before it is asked. */
 import { createSocket, type Socket as DatagramSocket } from "node:dgram";
+import { Resolver } from "node:dns/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { errnoName } from "../../src/linux/linux-error.ts";
 import { syscall } from "../../src/linux/native.ts";
@@ -9,6 +10,8 @@ export type Order =
   | { readonly do: "call"; readonly host: string; readonly protocol: "tcp" | "udp"; readonly port: number; readonly localPort?: number }
   | { readonly do: "keep"; readonly host: string; readonly port: number }
   | { readonly do: "echo" }
+  | { readonly do: "resolve"; readonly server: string; readonly name: string; readonly family: 4 | 6 }
+  | { readonly do: "ask"; readonly server: string; readonly query: string }
   | { readonly do: "raw" };
 
 const WAIT_MS = 700;
@@ -23,8 +26,38 @@ async function obey(order: Order): Promise<string> {
     kept.on("error", () => {});
     return echoed(kept);
   }
+  if (order.do === "resolve") return resolveName(order);
+  if (order.do === "ask") return askOnce(order);
   if (order.do === "raw") return openRaw();
   return kept === undefined ? "nothing is kept" : echoed(kept);
+}
+
+/** The addresses, or the code of the error, by a resolver that connects its sockets and goes on by TCP where an answer is cut. */
+async function resolveName({ server, name, family }: Extract<Order, { do: "resolve" }>): Promise<string> {
+  const resolver = new Resolver({ timeout: 4_000, tries: 1 });
+  resolver.setServers([server]);
+  try {
+    return (await (family === 4 ? resolver.resolve4(name) : resolver.resolve6(name))).join(" ");
+  } catch (thrown) {
+    return codeOf(thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+}
+
+/** Sends a message (hexadecimal) by a socket that is not connected: who answered, and the answer's code. */
+function askOnce({ server, query }: Extract<Order, { do: "ask" }>): Promise<string> {
+  const socket = createSocket(server.includes(":") ? "udp6" : "udp4");
+  return new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve("silence"), WAIT_MS);
+    const answer = (text: string): void => {
+      clearTimeout(timer);
+      resolve(text);
+    };
+    socket.once("message", (message, from) => answer(`${from.address} ${from.port} ${(message[3] ?? 0) & 15}`));
+    socket.once("error", (error) => answer(codeOf(error)));
+    socket.send(Buffer.from(query, "hex"), 53, server, (error) => {
+      if (error !== null) answer(codeOf(error));
+    });
+  }).finally(() => socket.close());
 }
 
 const AF_INET = 2;
