@@ -121,6 +121,21 @@ const BORDERS: readonly Border[] = [
     ],
   },
   {
+    entry: "src/cmd/network.ts",
+    why: "the process that is root for the kernel's sake serves no reviews, holds no keys, and stores nothing",
+    without: [
+      "src/admission/",
+      "src/cmd/commands/",
+      "src/cmd/control/",
+      "src/cmd/main.ts",
+      "src/cmd/supervis",
+      "src/evidence/",
+      "src/identity/agent/",
+      "src/identity/authority/authority.ts",
+      "src/identity/authority/disk-key-store.ts",
+    ],
+  },
+  {
     entry: "src/cmd/run-command-line.ts",
     why: "rows of the catalogue are light: engines are loaded by the command that needs them",
     atStart: true,

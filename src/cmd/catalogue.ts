@@ -8,6 +8,7 @@ import { configShowCommand } from "./commands/config-show.ts";
 import { deployWebhookCommand } from "./commands/deploy.ts";
 import { eventsCommand, eventsWhyCommand } from "./commands/events.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { flowsCommand } from "./commands/flows.ts";
 import { identityAgentCommand, identityDoctorCommand, identityShowCommand } from "./commands/identity-agent.ts";
 import { identityProxyCommand } from "./commands/identity-proxy.ts";
 import { identityListCommand, identityMintCommand, identityRevokeCommand, identityRotateCommand } from "./commands/identity-registry.ts";
@@ -61,6 +62,7 @@ export const CATALOGUE: readonly Command[] = [
   identityDoctorCommand,
   eventsCommand,
   eventsWhyCommand,
+  flowsCommand,
   runCommand,
   trustShowCommand,
   trustPrepareCommand,

@@ -10,8 +10,9 @@ const TIMEOUT_MS = 30_000;
  * Asks the Vigil that runs with this state directory. Returns the body of its answer; throws `MANAGEMENT_UNREACHABLE` when none
  * answers, and what it says when it refuses.
  */
-export async function askManagement(stateDirectory: string, route: string, body?: unknown): Promise<unknown> {
-  const { status, text } = await exchange(stateDirectory, route, body === undefined ? "" : JSON.stringify(body));
+export async function askManagement(stateDirectory: string, route: string, body?: unknown, socketName?: string): Promise<unknown> {
+  const sent = body === undefined ? "" : JSON.stringify(body);
+  const { status, text } = await exchange(stateDirectory, route, sent, socketName);
   const answer: unknown = text === "" ? { code: "MANAGEMENT_FAILED", message: `an empty answer with status ${status}` } : JSON.parse(text);
   if (status === 200) return answer;
   throw refusalOf(answer);
@@ -23,11 +24,16 @@ function refusalOf(answer: unknown): VigilError {
   return new VigilError(String(code), String(message), typeof hint === "string" ? { hint } : {});
 }
 
-async function exchange(stateDirectory: string, route: string, body: string): Promise<{ status: number; text: string }> {
+async function exchange(
+  stateDirectory: string,
+  route: string,
+  body: string,
+  socketName: string | undefined,
+): Promise<{ status: number; text: string }> {
   const [method = "GET", path = "/"] = route.split(" ");
   let address: SocketAddress | undefined;
   try {
-    address = managementAddress(stateDirectory);
+    address = managementAddress(stateDirectory, socketName);
     return await new Promise((resolve, reject) => {
       // Without a length, the body of a DELETE would follow the request as if it were another one.
       const headers = { "content-length": Buffer.byteLength(body) };

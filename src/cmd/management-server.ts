@@ -18,13 +18,13 @@ export type Routes = { readonly [route: string]: (body: JsonValue) => unknown };
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** Serves until it is closed. The socket of an earlier run is replaced: whoever holds the state directory's lock may do so. */
-export async function serveManagement(stateDirectory: string, routes: Routes): Promise<Server> {
+export async function serveManagement(stateDirectory: string, routes: Routes, socketName?: string): Promise<Server> {
   const server = createServer((request, response) => {
     void answer(request, routes)
       .catch((error) => failure(error))
       .then(({ status, body }) => send(response, status, body));
   });
-  const { path, release } = managementAddress(stateDirectory);
+  const { path, release } = managementAddress(stateDirectory, socketName);
   rmSync(path, { force: true });
   server.listen(path);
   await once(server, "listening");

@@ -2,7 +2,9 @@
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 
-const NAME = "vigil.sock";
+export const CONTROL_SOCKET = "vigil.sock";
+/** Of the network process, which does not depend on the control process. */
+export const NETWORK_SOCKET = "network.sock";
 /** What fits into `sockaddr_un` on every system, with its terminating zero. */
 const MAX_PATH_BYTES = 103;
 
@@ -14,9 +16,9 @@ export interface SocketAddress {
 }
 
 /** The address of the socket; a directory whose path is too long for one is reached through an open descriptor of it. */
-export function managementAddress(stateDirectory: string): SocketAddress {
-  const path = join(stateDirectory, NAME);
+export function managementAddress(stateDirectory: string, name: string = CONTROL_SOCKET): SocketAddress {
+  const path = join(stateDirectory, name);
   if (Buffer.byteLength(path) <= MAX_PATH_BYTES) return { path, release: () => {} };
   const directory = openSync(stateDirectory, "r");
-  return { path: `/proc/self/fd/${directory}/${NAME}`, release: () => closeSync(directory) };
+  return { path: `/proc/self/fd/${directory}/${name}`, release: () => closeSync(directory) };
 }

@@ -5,8 +5,8 @@ import type { FromProcess, ProcessStatus, ReadyReport, ToProcess } from "./proce
 
 export interface Running {
   readonly report: ReadyReport;
-  /** Finishes what has begun; what is not finished after `withinMs` is given up. */
-  drain(withinMs: number): Promise<void>;
+  /** Finishes what has begun; what is not finished after `withinMs` is given up. `orphaned`: the supervisor has died. */
+  drain(withinMs: number, why: "asked" | "orphaned"): Promise<void>;
   /** The state of all processes has changed. */
   onProcesses?(processes: readonly ProcessStatus[]): void;
 }
@@ -19,12 +19,12 @@ export function runSupervised(start: (settings: JsonValue) => Promise<Running>, 
   let running: Running | undefined;
   const say = (message: FromProcess): void => void process.send?.(message);
   let isEnding = false;
-  const end = (withinMs: number): void => {
+  const end = (withinMs: number, why: "asked" | "orphaned"): void => {
     // A service manager tells all processes at once, and the supervisor each of them.
     if (isEnding) return;
     isEnding = true;
     setTimeout(() => process.exit(1), withinMs).unref();
-    Promise.resolve(running?.drain(withinMs)).then(
+    Promise.resolve(running?.drain(withinMs, why)).then(
       () => process.exit(0),
       (error) => {
         process.stderr.write(`error: could not end in order: ${messageOf(error)}\n`);
@@ -33,10 +33,10 @@ export function runSupervised(start: (settings: JsonValue) => Promise<Running>, 
     );
   };
   process.on("SIGINT", () => {});
-  process.once("SIGTERM", () => end(orphanDrainMs));
-  process.once("disconnect", () => end(orphanDrainMs));
+  process.once("SIGTERM", () => end(orphanDrainMs, "asked"));
+  process.once("disconnect", () => end(orphanDrainMs, "orphaned"));
   process.on("message", async (message: ToProcess) => {
-    if (message.kind === "drain") return end(message.withinMs);
+    if (message.kind === "drain") return end(message.withinMs, "asked");
     if (message.kind === "processes") return running?.onProcesses?.(message.processes);
     try {
       running = await start(message.settings);

@@ -155,6 +155,18 @@ export const SETTINGS = {
     value: "HOST:PORT",
     summary: "address of the agent's metrics and health over HTTP (none unless given)",
   },
+  "network.mode": {
+    kind: "choice",
+    choices: ["enforce", "audit", "off"],
+    default: "enforce",
+    summary: "access policies in the kernel of this host: enforce, report what would be denied, or leave them to services (needs root)",
+  },
+  "network.keep": {
+    kind: "boolean",
+    summary: "whether access policies stay in force in the kernel when Vigil is stopped (they always do when it is killed)",
+  },
+  "network.force": { kind: "boolean", summary: "puts access policies in force even if they cut connections of Vigil itself" },
+  "network.deniedByDefault": { kind: "list", value: "NAME", summary: "trust domains whose workloads may do only what a policy allows" },
   "runtime.rules": {
     kind: "list",
     value: "PATH",

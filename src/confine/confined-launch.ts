@@ -3,7 +3,7 @@ import { accessSync, constants, realpathSync, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { CAPABILITY_NAMES } from "../linux/capabilities.ts";
-import { Cgroup, type CgroupLimits } from "../linux/cgroup.ts";
+import { CGROUP_PARENT, Cgroup, type CgroupLimits } from "../linux/cgroup.ts";
 import { architecture, syscall } from "../linux/native.ts";
 import { withCalls } from "../target/seccomp/call-families.ts";
 import { CONFINED_REFUSALS, DEFAULT_PROFILE } from "../target/seccomp/default-profile.ts";
@@ -14,7 +14,7 @@ import { EMPTY_PROFILE, type Profile } from "../target/seccomp/profile.ts";
 import { type IdMap, type Launched, type LaunchOptions, launch } from "./launch.ts";
 import { type BoundPath, isWithin, type LandlockPlan, type LaunchPlan, PRIVATE_DIRECTORIES, RESOURCE } from "./launch-plan.ts";
 
-export type ConfineErrorCode = "CONFINE_PROGRAM" | "CONFINE_PATH" | "CONFINE_CAPABILITY" | "CONFINE_LANDLOCK";
+export type ConfineErrorCode = "CONFINE_PROGRAM" | "CONFINE_PATH" | "CONFINE_CAPABILITY" | "CONFINE_LANDLOCK" | "CONFINE_CGROUP";
 
 export interface ConfinedProgram {
   /** A path, or a name that is looked for in `PATH`. */
@@ -44,6 +44,8 @@ export interface Confinement {
   readonly limits: CgroupLimits & { readonly descriptors?: number };
   readonly temporaryBytes: number;
   readonly isOnTerminal: boolean;
+  /** The cgroup that it must be in, below Vigil's own; undefined: one that is named for it, where it can be had. */
+  readonly cgroup?: string;
 }
 
 export interface ConfinedLaunch {
@@ -67,7 +69,7 @@ export async function launchConfined(
   options: Pick<LaunchOptions, "scratchDirectory" | "stdio" | "onProcess">,
 ): Promise<ConfinedLaunch> {
   const plan = planConfinement(program, confinement, caller);
-  const { cgroup, missing } = Cgroup.create(`${cgroupName(confinement.name)}-${process.pid}`, confinement.limits);
+  const { cgroup, missing } = cgroupFor(confinement);
   try {
     const launched = await launch(plan, { ...options, cgroup, idMap: idMapFor(caller) });
     return { launched, cgroup, missing: [...missing, ...fallbackNotes(missing, confinement)] };
@@ -75,6 +77,19 @@ export async function launchConfined(
     await cgroup.remove();
     throw error;
   }
+}
+
+/** Throws `CONFINE_CGROUP` when it is not where it must be: nothing would be known of the program there. */
+export function cgroupFor({
+  cgroup: wanted,
+  name,
+  limits,
+}: Pick<Confinement, "cgroup" | "name" | "limits">): ReturnType<typeof Cgroup.create> {
+  const made = Cgroup.create(wanted ?? `${cgroupName(name)}-${process.pid}`, limits);
+  if (wanted === undefined || made.cgroup.path?.endsWith(`/${CGROUP_PARENT}/${wanted}`) === true) return made;
+  throw new VigilError<ConfineErrorCode>("CONFINE_CGROUP", `cannot make the cgroup \`${wanted}\` that the program must be in`, {
+    hint: "it takes root and the hierarchy of version 2",
+  });
 }
 
 const cgroupName = (name: string): string => name.replaceAll(/[^A-Za-z0-9_.-]+/g, "-").slice(0, 100);
@@ -92,21 +107,17 @@ export function idMapFor({ uid, gid }: Caller): IdMap {
 }
 
 export function planConfinement(program: ConfinedProgram, confinement: Confinement, caller: Caller): LaunchPlan {
-  const path = findProgram(program.command, program.environment["PATH"] ?? DEFAULT_PATH, program.directory);
   const { profile, limits, identity } = confinement;
   const own = architecture();
+  const launched = launchedProgram(program);
+  const { path } = launched;
   const filter = compileFilter(withCalls(profile ?? DEFAULT_PROFILE, ["execve"], "base"), {
     architecture: own,
     otherwise: confinement.isComplaining ? { kind: "log" } : { kind: "errno", errno: 1 },
     refused: CONFINED_REFUSALS,
   });
   return {
-    program: {
-      path,
-      argv: [program.command, ...program.args],
-      environment: environmentLines(program.environment),
-      directory: realPath(program.directory).path,
-    },
+    program: launched,
     isolation: {
       hasUserNamespace: true,
       network: confinement.network,
@@ -130,6 +141,25 @@ export function planConfinement(program: ConfinedProgram, confinement: Confineme
     filter: { program: encodeFilter(filter), isListening: false },
   };
 }
+
+const launchedProgram = ({ command, args, environment, directory }: ConfinedProgram): LaunchPlan["program"] => ({
+  path: findProgram(command, environment["PATH"] ?? DEFAULT_PATH, directory),
+  argv: [command, ...args],
+  environment: environmentLines(environment),
+  directory: realPath(directory).path,
+});
+
+/** The program as it is, in the caller's namespaces and with the caller's rights. */
+export const planUnconfined = (program: ConfinedProgram, identity: Confinement["identity"]): LaunchPlan => ({
+  program: launchedProgram(program),
+  isolation: undefined,
+  identity,
+  capabilities: undefined,
+  noNewPrivileges: false,
+  limits: [],
+  landlock: undefined,
+  filter: undefined,
+});
 
 /** What init does while it waits. */
 function initFilter(): Uint8Array {

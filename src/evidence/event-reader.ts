@@ -26,6 +26,14 @@ export interface EventFilter {
   readonly pid?: number;
   /** At least as severe. */
   readonly severity?: number;
+  /** Of a flow: who called, by name (`orders`, `shop/orders`), SPIFFE ID, `world`, `host`, or address. */
+  readonly from?: string;
+  /** Of a flow: who was called. */
+  readonly to?: string;
+  /** Of a flow: the port that was called. */
+  readonly port?: number;
+  /** Of a flow: `kernel` or `process`. */
+  readonly layer?: string;
 }
 
 /** Kinds of a newer Vigil are left out rather than misread. */
@@ -48,7 +56,7 @@ interface Condition {
 }
 
 function conditionsOf(filter: EventFilter): readonly Condition[] {
-  const { sinceNs, untilNs, kind, verdict, policy, object, subject, rule, execId, pid, severity } = filter;
+  const { sinceNs, untilNs, kind, verdict, policy, object, subject, rule, execId, pid, severity, from, to, port, layer } = filter;
   return [
     ...(sinceNs === undefined ? [] : [{ sql: "e.time_ns >= ?", value: sinceNs }]),
     ...(untilNs === undefined ? [] : [{ sql: "e.time_ns <= ?", value: untilNs }]),
@@ -61,8 +69,18 @@ function conditionsOf(filter: EventFilter): readonly Condition[] {
     ...(execId === undefined ? [] : [{ sql: "json_extract(e.own, '$.execId') = ?", value: execId }]),
     ...(pid === undefined ? [] : [{ sql: "json_extract(e.own, '$.pid') = ?", value: pid }]),
     ...(severity === undefined ? [] : [{ sql: "e.severity >= ?", value: severity }]),
+    ...(from === undefined ? [] : [{ sql: endCondition("src"), value: from }]),
+    ...(to === undefined ? [] : [{ sql: endCondition("dst"), value: to }]),
+    ...(port === undefined ? [] : [{ sql: "json_extract(detail.text, '$.dstPort') = ?", value: port }]),
+    ...(layer === undefined ? [] : [{ sql: "json_extract(detail.text, '$.layer') = ?", value: layer }]),
   ];
 }
+
+/** A name without its namespace is found at the end of the whole one. */
+const endCondition = (end: "src" | "dst"): string =>
+  `EXISTS (SELECT 1 FROM (SELECT ? AS wanted) WHERE wanted IN (
+    json_extract(detail.text, '$.${end}Name'), json_extract(detail.text, '$.${end}Id'), json_extract(e.own, '$.${end}Ip'))
+  OR substr(json_extract(detail.text, '$.${end}Name'), -length(wanted) - 1) = '/' || wanted)`;
 
 /** The newest `limit` events that pass the filter, oldest first. Empty when there is no store. */
 export function readEvents(directory: string, filter: EventFilter, limit: number): readonly VigilEvent[] {

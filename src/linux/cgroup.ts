@@ -3,7 +3,7 @@
  * their controller is: in the hierarchy of version 2, or in one of version 1; hybrid systems have both.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf, VigilError } from "../lib/error.ts";
 import { cgroup1Path, cgroup2Path, type Mount, readMounts } from "./mounts.ts";
@@ -55,7 +55,8 @@ function settingsOf({ memoryBytes, processes, cores }: CgroupLimits): readonly S
   return settings;
 }
 
-const PARENT = "vigil";
+/** Below it, in each hierarchy, are the cgroups that Vigil makes. */
+export const CGROUP_PARENT = "vigil";
 const REMOVE_ATTEMPTS = 100;
 const REMOVE_PAUSE_MS = 20;
 
@@ -86,7 +87,8 @@ export class Cgroup {
     if (path === undefined) missing.push("a cgroup of its own: no cgroup v2 directory may be written");
     else directories.push(path);
     for (const setting of settingsOf(limits)) {
-      const problem = limitUnified(path, setting) && limitVersion1(cgroup1Path(setting.controller, mounts), name, setting, directories);
+      const problem =
+        limitUnified(unified, path, setting) && limitVersion1(cgroup1Path(setting.controller, mounts), name, setting, directories);
       if (problem !== undefined) missing.push(`a limit of ${setting.controller}: ${problem}`);
     }
     return { cgroup: new Cgroup(path, directories), missing };
@@ -133,39 +135,41 @@ function readOwnPath(): string {
 }
 
 function makeUnified(mount: string, ownPath: string, name: string): string | undefined {
-  for (const parent of [join(mount, PARENT), join(mount, ownPath)]) {
+  for (const parent of [join(mount, CGROUP_PARENT), join(mount, ownPath)]) {
     const directory = join(parent, name);
-    removeForgotten(parent);
+    removeForgotten(dirname(directory));
     if (tryTo(() => mkdirSync(directory, { recursive: true }))) return directory;
   }
   return undefined;
 }
 
 /**
- * Groups that end with the process id of a Vigil that was killed. Only empty ones can be removed, so that one whose number another process has
+ * Groups that end with the process id of a Vigil that was killed, and perhaps a count of its own. Only empty ones can be removed, so that one whose number another process has
  * taken over meanwhile stays.
  */
 function removeForgotten(parent: string): void {
   tryTo(() => {
     for (const entry of readdirSync(parent, { withFileTypes: true })) {
-      const pid = /-(?<pid>\d+)$/.exec(entry.name)?.groups?.["pid"];
+      const pid = /-(?<pid>\d+)(?:\.\d+)?$/.exec(entry.name)?.groups?.["pid"];
       if (entry.isDirectory() && pid !== undefined && !existsSync(`/proc/${pid}`)) tryTo(() => rmdirSync(join(parent, entry.name)));
     }
   });
 }
 
 /** Undefined when the limit is set. */
-function limitUnified(path: string | undefined, { controller, v2 }: Setting): string | undefined {
-  if (path === undefined) return "no cgroup";
+function limitUnified(mount: string | undefined, path: string | undefined, { controller, v2 }: Setting): string | undefined {
+  if (mount === undefined || path === undefined) return "no cgroup";
+  const parents: string[] = [];
+  for (let parent = dirname(path); parent.startsWith(mount); parent = dirname(parent)) parents.unshift(parent);
   // A controller goes down one level at a time; where it is used by version 1, or is not delegated, it is not there.
-  for (const parent of [join(path, "../.."), join(path, "..")]) writeOptional(join(parent, "cgroup.subtree_control"), `+${controller}`);
+  for (const parent of parents) writeOptional(join(parent, "cgroup.subtree_control"), `+${controller}`);
   return v2.every(([file, value]) => writeOptional(join(path, file), value)) ? undefined : "the controller is not there";
 }
 
 function limitVersion1(mount: string | undefined, name: string, { v1 }: Setting, directories: string[]): string | undefined {
   if (mount === undefined) return "its controller is not there, or is not delegated";
-  const directory = join(mount, PARENT, name);
-  removeForgotten(join(mount, PARENT));
+  const directory = join(mount, CGROUP_PARENT, name);
+  removeForgotten(dirname(directory));
   if (!tryTo(() => mkdirSync(directory, { recursive: true }))) return `\`${mount}\` may not be written`;
   directories.push(directory);
   return v1.every(([file, value]) => writeOptional(join(directory, file), value)) ? undefined : "the kernel refuses it";

@@ -16,6 +16,7 @@ export type ServiceErrorCode =
   | "SERVICE_NO_CONTEXT"
   | "SERVICE_NO_TENANT"
   | "SERVICE_CONTEXT_REFUSED"
+  | "SERVICE_ENFORCEMENT_LINK"
   | "SERVICE_CLOSED";
 
 /** Why there is no connection, or none any more. */

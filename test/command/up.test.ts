@@ -48,6 +48,7 @@ describe("vigil up", () => {
     expect(screen).toMatch(/policies +\d+ from builtin/);
     expect(screen).toContain(state);
     expect(screen).toContain("off: cluster");
+    expect(screen).toContain("off: network");
   });
 
   test("keeps its state private", () => expect(statSync(state).mode & 0o777).toBe(0o700));
@@ -80,6 +81,7 @@ describe("vigil up", () => {
         { name: "authority", state: "ready" },
         { name: "agent", state: "ready" },
         { name: "control", state: "ready" },
+        { name: "network", state: "ready" },
       ],
       admission: { breakGlass: null },
       events: { state: "ok", lost: 0 },

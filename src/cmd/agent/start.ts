@@ -8,6 +8,7 @@ import { Accounts } from "../../identity/attestation/accounts.ts";
 import type { WorkloadAttestor } from "../../identity/attestation/attestor.ts";
 import { BinaryDigest } from "../../identity/attestation/binary-digest.ts";
 import { containerAttestor } from "../../identity/attestation/container-attestor.ts";
+import { cgroupAttestor, launchedAttestor } from "../../identity/attestation/launched-attestor.ts";
 import { systemdAttestor } from "../../identity/attestation/systemd-attestor.ts";
 import { unixAttestor } from "../../identity/attestation/unix-attestor.ts";
 import { serveBrokers } from "../../identity/broker/broker-server.ts";
@@ -16,6 +17,7 @@ import { nativeProblem } from "../../linux/native.ts";
 import { isInInitialCgroupNamespace } from "../../linux/peer-credentials.ts";
 import { EventForwarder } from "../event-forwarder.ts";
 import { agentSocket } from "../identity-sockets.ts";
+import { instanceOf, launchNotesDirectory } from "../installation-instance.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
@@ -43,7 +45,7 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   });
   metrics.observe(agent);
   const digests = new BinaryDigest();
-  const shared = { agent, attestors: attestors(agent, digests), metrics };
+  const shared = { agent, attestors: attestors(agent, digests, stateDirectory), metrics };
   const server = createWorkloadServer({
     ...shared,
     version: readVersion(),
@@ -80,12 +82,14 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   };
 }
 
-function attestors(agent: Agent, digests: BinaryDigest): readonly WorkloadAttestor[] {
+function attestors(agent: Agent, digests: BinaryDigest, stateDirectory: string): readonly WorkloadAttestor[] {
   const isAgentInContainer = !isInInitialCgroupNamespace();
   return [
     unixAttestor({ accounts: new Accounts(), digests, wantsDigest: () => agent.state.wantsDigest }),
     containerAttestor({ isAgentInContainer }),
     systemdAttestor({ isAgentInContainer }),
+    cgroupAttestor({ isAgentInContainer }),
+    launchedAttestor({ instance: instanceOf(stateDirectory), notesDirectory: launchNotesDirectory(stateDirectory), isAgentInContainer }),
   ];
 }
 

@@ -8,11 +8,12 @@ const JWT_TTL_MS = 5 * 60_000;
 
 /** A `Workload` resource of the same name replaces an entry. */
 export function builtInEntries(trustDomain: TrustDomain, { user, webhookNames }: AuthoritySettings): readonly Entry[] {
-  const uid = `unix:uid:${user.uid}`;
+  // A program that this user starts as a workload is that workload, and not the user.
+  const selectors = [`unix:uid:${user.uid}`, "vigil:launched:no"];
   const userName = user.name.replaceAll(/[^A-Za-z0-9._-]/g, "-") || `uid-${user.uid}`;
   return [
-    entryOf(trustDomain, ["vigil", "admission"], [uid], webhookNames),
-    entryOf(trustDomain, ["user", /^\.{1,2}$/.test(userName) ? `uid-${user.uid}` : userName], [uid], { dnsNames: [], ipAddresses: [] }),
+    entryOf(trustDomain, ["vigil", "admission"], selectors, webhookNames),
+    entryOf(trustDomain, ["user", /^\.{1,2}$/.test(userName) ? `uid-${user.uid}` : userName], selectors, { dnsNames: [], ipAddresses: [] }),
   ].flatMap((entry) => entry ?? []);
 }
 

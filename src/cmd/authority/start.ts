@@ -1,6 +1,5 @@
 /** The authority process: holds the keys of the trust domain, and answers agents and the command line. */
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GrpcServer } from "../../grpc/server.ts";
 import { adminService } from "../../identity/authority/admin-service.ts";
@@ -22,7 +21,7 @@ import { messageOf, VigilError } from "../../lib/error.ts";
 import { parseFederationEndpoint } from "../../spiffe/federation.ts";
 import { parseTrustDomain, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { EventForwarder } from "../event-forwarder.ts";
-import { authoritySocket } from "../identity-sockets.ts";
+import { authoritySocket, registrationPaths } from "../identity-sockets.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
@@ -50,7 +49,7 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   const events = new EventForwarder({ stateDirectory, producer: "authority", log });
   const audit = new AuthorityAudit(events, log, trustDomain);
   const folder = join(stateDirectory, AUTHORITY_FOLDER);
-  const paths = await registrationPaths(configuration, stateDirectory);
+  const paths = await registrationPaths(stateDirectory, configuration);
   const source = await openRegistrations(
     {
       paths,
@@ -149,15 +148,6 @@ function ownTrustDomain(configuration: Settings): TrustDomain {
   const domain = parseTrustDomain(configuration["identity.trustDomain"]);
   if (domain.ok) return domain.value;
   throw new VigilError(domain.error.code, `the setting \`identity.trustDomain\`: ${domain.error.message}`, { cause: domain.error });
-}
-
-/** Makes the directory of the state, so that it can be watched before there is anything in it. */
-async function registrationPaths(configuration: Settings, stateDirectory: string): Promise<readonly string[]> {
-  const stated = configuration["identity.registrations"];
-  if (stated.length > 0) return stated;
-  const path = join(stateDirectory, "registrations");
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  return [path];
 }
 
 function upstreamOf(configuration: Settings): UpstreamAuthority | undefined {

@@ -9,16 +9,22 @@ import { VigilError } from "../../lib/error.ts";
 import { missingAtStart } from "../../target/seccomp/call-families.ts";
 import type { Profile } from "../../target/seccomp/profile.ts";
 import type { Invocation } from "../command.ts";
-import { noteError } from "../notes.ts";
+import { loadConfiguration } from "../config.ts";
+import { noteDiagnostics, noteError } from "../notes.ts";
 import { loadProfile } from "../profile/profile-file.ts";
+import { currentCaller, launchAsWorkload, placeWorkload, type WorkloadLaunch } from "./workload-launch.ts";
 
-export type RunErrorCode = "RUN_USER";
+export type RunErrorCode = "RUN_USER" | "RUN_UNCONFINED";
 
 export interface RunFlags {
+  readonly as: string | undefined;
+  readonly unconfined: boolean;
+  readonly state: string | undefined;
+  readonly config: string | undefined;
   readonly profile: string | undefined;
   readonly complain: boolean;
   readonly landlock: boolean;
-  readonly network: string;
+  readonly network: string | undefined;
   readonly write: readonly string[];
   readonly read: readonly string[];
   readonly cap: readonly string[];
@@ -38,19 +44,17 @@ const STANDARD_INPUT = 0;
 
 type Context = Pick<Invocation, "operands" | "terminal" | "environment">;
 
-export async function runConfined({ operands, terminal, environment }: Context, flags: RunFlags): Promise<number> {
-  const [command = "", ...args] = operands;
+export async function runConfined(context: Context, flags: RunFlags): Promise<number> {
+  const { terminal } = context;
   let launch: ConfinedLaunch;
+  let workload: WorkloadLaunch | undefined;
   try {
-    const profile = flags.profile === undefined ? undefined : loadProfile(flags.profile, terminal);
-    for (const problem of startProblems(profile)) terminal.note(`warning: ${problem}`);
-    const confinement = confinementOf(flags, command, profile);
-    launch = await launchConfined(
-      { command, args, environment, directory: visibleDirectory(process.cwd(), confinement, terminal) },
-      confinement,
-      { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
-      { scratchDirectory: tmpdir() },
-    );
+    refuseLoneFlags(flags);
+    const state = stateOf(context, flags);
+    if (flags.as !== undefined && state === undefined) return NOT_STARTED;
+    workload = flags.as === undefined || state === undefined ? undefined : await placeWorkload(state, flags.as);
+    if (workload?.place.isIdentified === false) terminal.note(unidentified(workload));
+    launch = await start(context, flags, workload);
   } catch (error) {
     return notStarted(error, terminal);
   }
@@ -64,9 +68,51 @@ export async function runConfined({ operands, terminal, environment }: Context, 
     return notStarted(error, terminal);
   } finally {
     stopForwarding();
+    workload?.forget();
     await launch.cgroup.remove();
   }
 }
+
+async function start(
+  { operands, terminal, environment }: Context,
+  flags: RunFlags,
+  workload: WorkloadLaunch | undefined,
+): Promise<ConfinedLaunch> {
+  const [command = "", ...args] = operands;
+  const profile = flags.profile === undefined ? undefined : loadProfile(flags.profile, terminal);
+  for (const problem of startProblems(profile)) terminal.note(`warning: ${problem}`);
+  const confinement = confinementOf(flags, workload?.place.name ?? command, profile);
+  const options = { scratchDirectory: tmpdir() };
+  if (workload === undefined) {
+    const directory = visibleDirectory(process.cwd(), confinement, terminal);
+    return launchConfined({ command, args, environment, directory }, confinement, currentCaller(), options);
+  }
+  if (flags.unconfined) {
+    const program = { command, args, environment, directory: process.cwd() };
+    return launchAsWorkload(program, { confinement, isConfined: false }, workload, options);
+  }
+  const directory = visibleDirectory(process.cwd(), confinement, terminal);
+  return launchAsWorkload({ command, args, environment, directory }, { confinement, isConfined: true }, workload, options);
+}
+
+/** The state directory of the Vigil that is to know the workload; undefined, with a note, when the configuration cannot be read. */
+function stateOf({ terminal, environment }: Context, { as, state, config }: RunFlags): string | undefined {
+  if (as === undefined) return undefined;
+  const configuration = loadConfiguration({ environment, terminal }, config, { "state.directory": { flag: "state", value: state } });
+  if (configuration.ok) return configuration.value.values["state.directory"];
+  noteDiagnostics(terminal, configuration.error);
+  return undefined;
+}
+
+function refuseLoneFlags({ as, unconfined, profile, landlock }: RunFlags): void {
+  if (unconfined && (as === undefined || profile !== undefined || landlock))
+    throw new VigilError<RunErrorCode>("RUN_UNCONFINED", "`--unconfined` goes with `--as` alone", {
+      hint: "leave it out to confine the program, or the profile to start it as it is",
+    });
+}
+
+const unidentified = ({ place }: WorkloadLaunch): string =>
+  `warning: ${place.namespace}/${place.name} is not registered with the selector \`vigil:workload:${place.namespace}/${place.name}\`: its own selectors decide whether the program gets an identity`;
 
 /** Where the program starts: here, or at the root where this directory is hidden by one that the program has for itself. */
 function visibleDirectory(directory: string, { writable, readable }: Confinement, terminal: Context["terminal"]): string {
@@ -98,7 +144,7 @@ function confinementOf(flags: RunFlags, command: string, profile: Profile | unde
     profile,
     isComplaining: flags.complain,
     usesLandlock: flags.landlock,
-    network: flags.network === "host" ? "host" : "none",
+    network: (flags.network ?? (flags.as === undefined ? "none" : "host")) === "host" ? "host" : "none",
     writable: flags.write,
     readable: flags.read,
     capabilities: flags.cap,

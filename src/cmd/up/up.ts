@@ -9,6 +9,7 @@ import { type Configuration, loadConfiguration } from "../config.ts";
 import { subjectNames } from "../control/certificates.ts";
 import { encodeControlSettings } from "../control/settings.ts";
 import { createLog, type Log } from "../log.ts";
+import { encodeNetworkSettings } from "../network/settings.ts";
 import { noteDiagnostics } from "../notes.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { SettingSources, Settings } from "../settings.ts";
@@ -102,6 +103,7 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
       readyWithinMs: READY_WITHIN_MS,
       drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS,
     },
+    networkProcess(values, path),
     ...(values["runtime.rules"].length === 0 ? [] : [sensorProcess(values, path)]),
   ];
 }
@@ -112,6 +114,14 @@ export const agentProcess = (configuration: Configuration["values"], stateDirect
   entry: entryOf("agent"),
   environment: ENVIRONMENT,
   settings: encodeAgentSettings({ stateDirectory, configuration }),
+  readyWithinMs: READY_WITHIN_MS,
+  drainWithinMs: AGENT_DRAIN_MS,
+});
+
+const networkProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
+  name: "network",
+  entry: entryOf("network"),
+  settings: encodeNetworkSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,
 });

@@ -1,5 +1,6 @@
 /** The gate of a service: every call is judged here, in the process, and none passes that no policy allows. */
 import { messageOf } from "../../lib/error.ts";
+import { formatIpAddress } from "../../lib/ip-network.ts";
 import type { JsonObject } from "../../lib/json.ts";
 import { ok, type Result } from "../../lib/result.ts";
 import type { Ground } from "../../policy/access/decide-access.ts";
@@ -89,6 +90,12 @@ export interface AccessDecision {
   readonly method: string;
   /** Decoded; as it was written when it could not be read. */
   readonly path: string;
+  /** Of the caller's end of the connection; empty for unix sockets. */
+  readonly address: string;
+  /** That was called. */
+  readonly port: number;
+  /** What the decision took, from the first look at the request; verifying a token is part of it. */
+  readonly latencyUs: number;
 }
 
 export interface AdmittedCall {
@@ -140,7 +147,8 @@ export class AccessGate {
 
   /** Judges a call by the policies of this moment, and reports the decision. Never rejects: what fails is refused. UNTRUSTED: the call. */
   async judge(inbound: InboundCall): Promise<Judgement> {
-    const { raw, peer } = inbound;
+    const { raw, peer, sourceAddress, port } = inbound;
+    const startMs = performance.now();
     let verdict: Result<Verdict, Refusal>;
     try {
       verdict = await this.#decide(inbound);
@@ -161,6 +169,9 @@ export class AccessGate {
         caller: peer?.id ?? "",
         method: method.slice(0, MAX_SHOWN_CHARACTERS),
         path: path.slice(0, MAX_SHOWN_CHARACTERS),
+        address: sourceAddress.length === 0 ? "" : formatIpAddress(sourceAddress),
+        port,
+        latencyUs: Math.round((performance.now() - startMs) * 10_000) / 10,
       });
     } catch {
       // Nobody would know of the call.

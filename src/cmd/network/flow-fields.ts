@@ -1,0 +1,112 @@
+/** What the kernel and the processes decided about calls, as events of one form. */
+import type { FlowFields } from "../../event/producer.ts";
+import { formatTimeNs } from "../../event/timestamp.ts";
+import type { Entry } from "../../identity/authority/entry.ts";
+import type { FlowEnd, NetworkFlow } from "../../network/flow.ts";
+import type { Ground } from "../../policy/access/decide-access.ts";
+import type { ToldDecision } from "./enforcement-links.ts";
+
+const SEVERITY = { allow: 1, audit: 2, deny: 3 } as const;
+
+/**
+ * A step of a flow in the kernel; undefined for steps that another record tells. Of a flow between two workloads of this host both ends have
+ * records: its beginning is told by those whose policies decided, its end by the source.
+ */
+export function flowOfKernel(flow: NetworkFlow, bootNs: bigint): FlowFields | undefined {
+  const { step, verdict, hook, direction, protocol, source, destination, ground } = flow;
+  const isTwin = source.cgroupId !== 0n && destination.cgroupId !== 0n;
+  if (step === "end" && direction === "ingress" && isTwin) return undefined;
+  if (step === "begin" && direction === "egress" && isTwin && ground?.origin === undefined) return undefined;
+  const time = formatTimeNs(bootNs + BigInt(Math.round(flow.bootTimeNs)));
+  const isIcmp = protocol === "icmp" || protocol === "icmpv6";
+  return {
+    severity: SEVERITY[verdict],
+    subject: idOf(source),
+    verdict,
+    layer: "kernel",
+    direction,
+    proto: isIcmp ? "icmp" : (protocol ?? "other"),
+    srcIp: source.address,
+    srcPort: source.port,
+    dstIp: destination.address,
+    dstPort: destination.port,
+    srcId: idOf(source),
+    dstId: idOf(destination),
+    srcName: nameOf(source),
+    dstName: nameOf(destination),
+    request: "",
+    policy: ground?.origin?.policy ?? "",
+    rule: ground?.origin?.rule ?? "",
+    source: ground?.origin?.source ?? "",
+    reason: kernelReason(flow, ground),
+    startTime: time,
+    endTime: step === "end" ? time : "",
+    bytesSent: flow.sentBytes,
+    bytesReceived: flow.receivedBytes,
+    packetsSent: 0,
+    packetsReceived: 0,
+    latencyUs: 0,
+    count: 1,
+    communityId: "",
+    isEncrypted: false,
+    execId: "",
+    ...(hook === "socket" ? { request: "raw socket" } : {}),
+  };
+}
+
+function kernelReason({ step, verdict, hook, pid }: NetworkFlow, ground: Ground | undefined): string {
+  if (hook === "socket") return `raw sockets of workloads are refused, process ${pid}`;
+  if (step === "end") return "closed";
+  if (verdict === "allow") return "";
+  const why = ground === undefined || ground.tier === "isolation" ? "no rule allows it" : `denied in the tier \`${ground.tier}\``;
+  if (verdict === "audit") return `audited: ${why}`;
+  return hook === "connect" ? `${why}, refused before a packet was sent, process ${pid}` : why;
+}
+
+function idOf({ endpoint, cgroupId }: FlowEnd): string {
+  if (endpoint === undefined) return cgroupId === 0n ? "world" : `unresolved:${cgroupId}`;
+  if (endpoint.kind === "external") return "world";
+  return endpoint.spiffeId || endpoint.kind;
+}
+
+const nameOf = ({ endpoint }: FlowEnd): string =>
+  endpoint === undefined || endpoint.name === "" ? "" : `${endpoint.namespace}/${endpoint.name}`;
+
+/** What the process that was called decided. `workloadOf` knows callers by their SPIFFE IDs. */
+export function flowOfProcess(decision: ToldDecision, workloadOf: (spiffeId: string) => Entry | undefined, nowNs: bigint): FlowFields {
+  const { workload, caller, policy, rule, source, reason, auditedBy, latencyUs } = decision;
+  const verdict = decision.verdict === "audited" || (decision.verdict === "allow" && auditedBy !== "") ? "audit" : decision.verdict;
+  const srcId = caller === "" ? "world" : caller;
+  return {
+    severity: SEVERITY[verdict],
+    subject: srcId,
+    verdict,
+    layer: "process",
+    direction: "ingress",
+    proto: "tcp",
+    srcIp: decision.address,
+    srcPort: 0,
+    dstIp: "",
+    dstPort: decision.port,
+    srcId,
+    dstId: workload.spiffeId,
+    srcName: workloadOf(caller)?.name ?? "",
+    dstName: workload.name,
+    request: `${decision.method} ${decision.path}`,
+    policy: policy || auditedBy,
+    rule,
+    source,
+    reason,
+    startTime: formatTimeNs(nowNs),
+    endTime: "",
+    bytesSent: 0,
+    bytesReceived: 0,
+    packetsSent: 0,
+    packetsReceived: 0,
+    latencyUs,
+    count: 1,
+    communityId: "",
+    isEncrypted: caller !== "",
+    execId: "",
+  };
+}
