@@ -35,8 +35,8 @@ export {
   type ContextVerifierOptions,
   runCarried,
 } from "./carried-context.ts";
-export { type GrpcInterceptionLibrary, grpcAccess } from "./grpc-access.ts";
 export { EnforcementLink, type EnforcementLinkOptions, openEnforcementLink } from "./enforcement-link.ts";
+export { type GrpcInterceptionLibrary, grpcAccess } from "./grpc-access.ts";
 export { type ExpressMiddleware, type ExpressRequest, expressAccess, fastifyAccess, guardListener, protectServer } from "./http-access.ts";
 export { OidcIssuer, type OidcIssuerOptions } from "./oidc-issuer.ts";
 export type { Refusal, RefusalKind } from "./refusal.ts";
