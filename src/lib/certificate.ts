@@ -149,10 +149,28 @@ export const encodeSigned = (toBeSigned: Uint8Array, scheme: SignatureScheme, si
   encodeSequence(toBeSigned, scheme.identifier, encodeBitString(signature));
 
 function extensions({ profile, subject, publicKeyInfo, issuer }: CertificateRequest<CertificateIssuer>): readonly Uint8Array[] {
-  const identifiers = [
+  return [
+    ...profileExtensions(profile, isEmptyName(subject)),
     extension(OID.subjectKeyIdentifier, encodeOctetString(keyIdentifier(publicKeyInfo))),
-    extension(OID.authorityKeyIdentifier, encodeSequence(encodeElement(contextTag(0), issuer.keyIdentifier))),
+    authorityKeyIdentifier(issuer.keyIdentifier),
   ];
+}
+
+/** What follows from the profile alone is encoded once for each of them: an authority issues for one workload again and again. */
+function profileExtensions(profile: CertificateProfile, hasEmptySubject: boolean): readonly Uint8Array[] {
+  const memo = hasEmptySubject ? WITHOUT_SUBJECT : WITH_SUBJECT;
+  let encoded = memo.get(profile);
+  if (encoded === undefined) {
+    encoded = encodeProfile(profile, hasEmptySubject);
+    memo.set(profile, encoded);
+  }
+  return encoded;
+}
+
+const WITHOUT_SUBJECT = new WeakMap<CertificateProfile, readonly Uint8Array[]>();
+const WITH_SUBJECT = new WeakMap<CertificateProfile, readonly Uint8Array[]>();
+
+function encodeProfile(profile: CertificateProfile, hasEmptySubject: boolean): readonly Uint8Array[] {
   switch (profile.kind) {
     case "authority": {
       const { pathLength, names = [] } = profile;
@@ -161,7 +179,6 @@ function extensions({ profile, subject, publicKeyInfo, issuer }: CertificateRequ
         criticalExtension(OID.basicConstraints, encodeSequence(encodeBoolean(true), ...length)),
         AUTHORITY_KEY_USAGE,
         ...(names.length === 0 ? [] : [extension(OID.subjectAltName, encodeSequence(...names.map(encodeGeneralName)))]),
-        ...identifiers,
       ];
     }
     case "leaf": {
@@ -171,13 +188,24 @@ function extensions({ profile, subject, publicKeyInfo, issuer }: CertificateRequ
         LEAF_CONSTRAINTS,
         LEAF_KEY_USAGE,
         extendedKeyUsage(profile.usages),
-        isEmptyName(subject) ? criticalExtension(OID.subjectAltName, names) : extension(OID.subjectAltName, names),
-        ...identifiers,
+        hasEmptySubject ? criticalExtension(OID.subjectAltName, names) : extension(OID.subjectAltName, names),
       ];
     }
     default:
       return profile satisfies never;
   }
+}
+
+/** By the identifier. */
+const AUTHORITY_KEY_IDENTIFIERS = new WeakMap<Uint8Array, Uint8Array>();
+
+function authorityKeyIdentifier(identifier: Uint8Array): Uint8Array {
+  let encoded = AUTHORITY_KEY_IDENTIFIERS.get(identifier);
+  if (encoded === undefined) {
+    encoded = extension(OID.authorityKeyIdentifier, encodeSequence(encodeElement(contextTag(0), identifier)));
+    AUTHORITY_KEY_IDENTIFIERS.set(identifier, encoded);
+  }
+  return encoded;
 }
 
 const TRUE = encodeBoolean(true);

@@ -1,5 +1,5 @@
 /** PKCS#10 certification requests (RFC 2986): read from agents, written for upstream authorities. */
-import { createPublicKey, ECDH, type KeyObject } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import { encodeSigned, type SignatureScheme } from "../../lib/certificate.ts";
 import {
   constructedContextTag,
@@ -13,6 +13,7 @@ import {
   encodeSetOf,
 } from "../../lib/der.ts";
 import { type DerReader, readDer } from "../../lib/der-reader.ts";
+import { isUncompressedPoint, type PointCurve } from "../../lib/elliptic-point.ts";
 import { VigilError } from "../../lib/error.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import { isStrongKey, verifySignature } from "../../spiffe/certificate-signature.ts";
@@ -33,37 +34,26 @@ interface UsualKey {
   readonly prefix: Buffer;
   /** Of the whole. */
   readonly bytes: number;
-  /** As OpenSSL calls it. */
-  readonly curve: string;
+  readonly curve: PointCurve;
 }
 
 const USUAL_KEYS: readonly UsualKey[] = [
-  { prefix: Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex"), bytes: 91, curve: "prime256v1" },
-  { prefix: Buffer.from("3076301006072a8648ce3d020106052b81040022036200", "hex"), bytes: 120, curve: "secp384r1" },
+  { prefix: Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex"), bytes: 91, curve: "P-256" },
+  { prefix: Buffer.from("3076301006072a8648ce3d020106052b81040022036200", "hex"), bytes: 120, curve: "P-384" },
 ];
 
 /**
- * Why a SubjectPublicKeyInfo may not have an SVID; undefined when it may. As `readSubjectKey` decides it, for the usual keys in a quarter of
- * the time: a whole key object costs as much as a signature. UNTRUSTED.
+ * Why a SubjectPublicKeyInfo may not have an SVID; undefined when it may. As `readSubjectKey` decides it, for the usual keys without a key
+ * object, which costs as much as a signature. UNTRUSTED.
  */
 export function subjectKeyProblem(publicKeyInfo: Uint8Array): VigilError<SubjectKeyErrorCode> | undefined {
   const usual = USUAL_KEYS.find(
     ({ prefix, bytes }) => publicKeyInfo.length === bytes && prefix.equals(publicKeyInfo.subarray(0, prefix.length)),
   );
-  const point = usual && publicKeyInfo.subarray(usual.prefix.length);
-  if (usual === undefined || point?.[0] !== UNCOMPRESSED) {
-    const read = readSubjectKey(publicKeyInfo);
-    return read.ok ? undefined : read.error;
-  }
-  try {
-    ECDH.convertKey(point, usual.curve, undefined, undefined, "uncompressed");
-    return undefined;
-  } catch {
-    return new VigilError("IDENTITY_PUBLIC_KEY", "the public key is no point on its curve");
-  }
+  if (usual !== undefined && isUncompressedPoint(publicKeyInfo.subarray(usual.prefix.length), usual.curve)) return undefined;
+  const read = readSubjectKey(publicKeyInfo);
+  return read.ok ? undefined : read.error;
 }
-
-const UNCOMPRESSED = 4;
 
 /** The public key of a SubjectPublicKeyInfo, checked to be one that may have an SVID. UNTRUSTED. */
 export function readSubjectKey(publicKeyInfo: Uint8Array): Result<KeyObject, VigilError<SubjectKeyErrorCode>> {

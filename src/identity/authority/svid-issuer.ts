@@ -1,7 +1,7 @@
 /** Issues SVIDs: refuses what is denied or against the rules, and tells of every SVID and every refusal. */
 import type { KeyObject } from "node:crypto";
 import { sign } from "node:crypto";
-import { EMPTY_NAME, encodeSigned, encodeToBeSigned, type SubjectName } from "../../lib/certificate.ts";
+import { type CertificateProfile, EMPTY_NAME, encodeSigned, encodeToBeSigned, type SubjectName } from "../../lib/certificate.ts";
 import { VigilError } from "../../lib/error.ts";
 import { err, ok, type Result } from "../../lib/result.ts";
 import { signJwtSvid, signJwtSvidRemotely } from "../../spiffe/jwt-svid.ts";
@@ -125,16 +125,8 @@ export class SvidIssuer {
     const notBeforeMs = wholeSeconds(nowMs - BACKDATE_MS);
     const notAfterMs = wholeSeconds(Math.min(nowMs + workload.x509TtlMs, record.notAfterMs));
     const serial = this.#serials.next();
-    const names: readonly SubjectName[] = [
-      { kind: "uri", value: workload.spiffeId },
-      ...workload.dnsNames.map((value): SubjectName => ({ kind: "dns", value })),
-      ...workload.ipAddresses.map((value): SubjectName => ({ kind: "ip", value })),
-    ];
-    const toBeSigned = encodeToBeSigned({
-      profile: { kind: "leaf", names, usages: USAGES },
-      subject: EMPTY_NAME,
-      ...{ publicKeyInfo, serial, notBeforeMs, notAfterMs, issuer },
-    });
+    const profile = profileOf(workload);
+    const toBeSigned = encodeToBeSigned({ profile, subject: EMPTY_NAME, publicKeyInfo, serial, notBeforeMs, notAfterMs, issuer });
     const renewAtMs =
       nowMs + Math.min(workload.rotateAfterMs, Math.max(workload.rotateAfterMs / workload.x509TtlMs, 1 / 2) * (notAfterMs - nowMs));
     const { spiffeId, hint } = workload;
@@ -250,6 +242,23 @@ export class SvidIssuer {
   #tell(kind: IssuanceNews["kind"], { spiffeId }: WorkloadFacts, requester: Requester, what: string, authorityId: string): void {
     this.#options.onIssuance({ kind, requester, spiffeId, refusal: undefined, rule: undefined, what, authorityId });
   }
+}
+
+/** Encoded once for each workload, see `CertificateProfile`. */
+const PROFILES = new WeakMap<WorkloadFacts, CertificateProfile>();
+
+function profileOf(workload: WorkloadFacts): CertificateProfile {
+  let profile = PROFILES.get(workload);
+  if (profile === undefined) {
+    const names: readonly SubjectName[] = [
+      { kind: "uri", value: workload.spiffeId },
+      ...workload.dnsNames.map((value): SubjectName => ({ kind: "dns", value })),
+      ...workload.ipAddresses.map((value): SubjectName => ({ kind: "ip", value })),
+    ];
+    profile = { kind: "leaf", names, usages: USAGES };
+    PROFILES.set(workload, profile);
+  }
+  return profile;
 }
 
 const wholeSeconds = (ms: number): number => Math.floor(ms / 1000) * 1000;
