@@ -100,8 +100,8 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     authority.register(next);
     follow();
     tellRefused(next, log, audit);
-    audit.act("register", "workloads", `${next.index.size} are registered, ${next.refused.length} refused`, 1);
-    log("info", "registrations are in force", { workloads: next.index.size, refused: next.refused.length });
+    audit.act("register", "workloads", `${next.entries.size} are registered, ${next.refused.length} refused`, 1);
+    log("info", "registrations are in force", { workloads: next.entries.size, refused: next.refused.length });
   };
   follow();
   tellRefused(registrations, log, audit);
@@ -219,7 +219,7 @@ function reportOf(
     on: [
       {
         what: "trust domain",
-        where: `${authority.trustDomain}, ${authority.registrations.index.size} workloads from ${paths.join(", ")} and built in`,
+        where: `${authority.trustDomain}, ${authority.registrations.entries.size} workloads from ${paths.join(", ")} and built in`,
       },
       ...(agentAddress === undefined ? [] : [{ what: "remote agents", where: agentAddress }]),
       ...(bundleAddress === undefined ? [] : [{ what: "bundle endpoint", where: `https://${bundleAddress}` }]),

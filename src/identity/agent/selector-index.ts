@@ -5,48 +5,63 @@ interface Selected {
   readonly selectors: readonly string[];
 }
 
+/** Those under one selector; by ID when they are several, which is seldom. */
+type Bucket<T> = T | Map<string, T>;
+
 /**
  * Every entry stands under one of its selectors, the one that fewest others stand under when it comes. A workload with all selectors of
  * an entry has that one too.
  */
 export class SelectorIndex<T extends Selected> {
-  readonly #buckets = new Map<string, Map<string, T>>();
-  readonly #bucketOf = new Map<string, string>();
+  readonly #buckets = new Map<string, Bucket<T>>();
 
-  /** Throws a RangeError for an entry without selectors: it would match everything. */
+  /** An entry of another ID than those that are in it. Throws a RangeError for an entry without selectors: it would match everything. */
   add(entry: T): void {
     const [first, ...rest] = entry.selectors;
     if (first === undefined) throw new RangeError(`the entry ${entry.id} has no selectors`);
-    const key = rest.reduce((best, selector) => (this.#sizeOf(selector) < this.#sizeOf(best) ? selector : best), first);
-    let bucket = this.#buckets.get(key);
-    if (bucket === undefined) {
-      bucket = new Map();
-      this.#buckets.set(key, bucket);
+    let [key, fewest] = [first, this.#sizeOf(first)];
+    for (const selector of rest) {
+      if (fewest === 0) break;
+      const size = this.#sizeOf(selector);
+      if (size < fewest) [key, fewest] = [selector, size];
     }
-    bucket.set(entry.id, entry);
-    this.#bucketOf.set(entry.id, key);
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) this.#buckets.set(key, entry);
+    else if (bucket instanceof Map) bucket.set(entry.id, entry);
+    else
+      this.#buckets.set(
+        key,
+        new Map([
+          [bucket.id, bucket],
+          [entry.id, entry],
+        ]),
+      );
   }
 
-  remove({ id }: T): void {
-    const key = this.#bucketOf.get(id) ?? "";
-    const bucket = this.#buckets.get(key);
-    bucket?.delete(id);
-    if (bucket?.size === 0) this.#buckets.delete(key);
-    this.#bucketOf.delete(id);
+  remove({ id, selectors }: T): void {
+    for (const selector of selectors) {
+      const bucket = this.#buckets.get(selector);
+      if (bucket === undefined) continue;
+      if (!(bucket instanceof Map)) {
+        if (bucket.id === id) this.#buckets.delete(selector);
+      } else if (bucket.delete(id) && bucket.size === 0) this.#buckets.delete(selector);
+    }
   }
 
   /** The entries all of whose selectors are among these. */
   match(selectors: ReadonlySet<string>): T[] {
     const found: T[] = [];
     for (const selector of selectors) {
-      for (const entry of this.#buckets.get(selector)?.values() ?? []) {
+      const bucket = this.#buckets.get(selector);
+      if (bucket === undefined) continue;
+      for (const entry of bucket instanceof Map ? bucket.values() : [bucket])
         if (entry.selectors.every((wanted) => selectors.has(wanted))) found.push(entry);
-      }
     }
     return found;
   }
 
   #sizeOf(selector: string): number {
-    return this.#buckets.get(selector)?.size ?? 0;
+    const bucket = this.#buckets.get(selector);
+    return bucket instanceof Map ? bucket.size : bucket === undefined ? 0 : 1;
   }
 }

@@ -1,5 +1,6 @@
 /** From the authority's values to the messages of `authority.proto`. */
-import { create } from "@bufbuild/protobuf";
+import { hash } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type AuthorityState,
   AuthorityStateSchema,
@@ -9,6 +10,7 @@ import {
   DenialsSchema,
   type Entry as EntryMessage,
   EntrySchema,
+  SyncResponseSchema,
   type X509Svid,
   X509SvidSchema,
 } from "../generated/vigil/authority/v1/authority_pb.ts";
@@ -19,14 +21,24 @@ import type { Entry } from "./entry.ts";
 import { phaseEndMs } from "./rotation.ts";
 import type { IssuedX509Svid } from "./svid-issuer.ts";
 
-const MESSAGES = new WeakMap<Entry, EntryMessage>();
-let revisions = 0n;
+/** By entry: entries are replaced, never changed. */
+const ENCODED = new WeakMap<Entry, Uint8Array>();
 
-/** The message of an entry; entries are replaced, never changed, so the revision is that of the object. */
-export function entryMessage(entry: Entry): EntryMessage {
-  const known = MESSAGES.get(entry);
+/** An entry as a `SyncResponse` has it, with tag and length: such messages are joined by joining their octets. Encoded once for all agents. */
+export function encodedEntry(entry: Entry): Uint8Array {
+  const known = ENCODED.get(entry);
   if (known !== undefined) return known;
-  revisions += 1n;
+  // Small buffers share their memory.
+  const encoded = Buffer.from(toBinary(SyncResponseSchema, create(SyncResponseSchema, { entries: [entryMessage(entry)] })));
+  ENCODED.set(entry, encoded);
+  return encoded;
+}
+
+/**
+ * The message of an entry. Its revision follows from its content: an authority that starts again says the same of what did not change,
+ * and another thing of what did.
+ */
+export function entryMessage(entry: Entry): EntryMessage {
   const message = create(EntrySchema, {
     id: entry.id,
     name: entry.name,
@@ -43,11 +55,10 @@ export function entryMessage(entry: Entry): EntryMessage {
     admin: entry.admin,
     downstream: entry.downstream,
     labels: { ...entry.labels },
-    revision: revisions,
     renewIssuedBeforeMs: BigInt(entry.renewIssuedBeforeMs),
     componentClass: entry.class,
   });
-  MESSAGES.set(entry, message);
+  message.revision = hash("sha256", toBinary(EntrySchema, message), "buffer").readBigUInt64BE();
   return message;
 }
 

@@ -3,6 +3,7 @@
  * it changes; who asks gets what is in force now.
  */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { VigilError } from "../../lib/error.ts";
 import { encodeJson } from "../../lib/json.ts";
 import { err, type Result } from "../../lib/result.ts";
@@ -152,12 +153,11 @@ export class Authority {
     this.#source = { registrations: this.#registrations, renewals };
     const forAllMs = renewals.get(ALL_IDENTITIES) ?? 0;
     const entries = new Map<string, Entry>();
-    let hasChanged = before.size !== this.#registrations.index.size;
-    for (const registered of this.#registrations.index.entries()) {
-      const renewIssuedBeforeMs = Math.max(forAllMs, renewals.get(registered.spiffeId) ?? 0);
+    let hasChanged = before.size !== this.#registrations.entries.size;
+    for (const registered of this.#registrations.entries.values()) {
       const known = before.get(registered.id);
-      const entry =
-        known !== undefined && isSameEntry(known, registered, renewIssuedBeforeMs) ? known : { ...registered, renewIssuedBeforeMs };
+      const wanted = renewedFrom(registered, Math.max(forAllMs, renewals.get(registered.spiffeId) ?? 0));
+      const entry = known !== undefined && isDeepStrictEqual(known, wanted) ? known : wanted;
       hasChanged ||= entry !== known;
       entries.set(entry.id, entry);
     }
@@ -288,10 +288,8 @@ const digestOf = (token: string): string => createHash("sha256").update(token).d
 
 const keep = <T>(before: T, after: T, isSame: (a: T, b: T) => boolean): T => (isSame(before, after) ? before : after);
 
-function isSameEntry(known: Entry, registered: Entry, renewIssuedBeforeMs: number): boolean {
-  if (known.renewIssuedBeforeMs !== renewIssuedBeforeMs) return false;
-  return JSON.stringify(known) === JSON.stringify({ ...registered, renewIssuedBeforeMs });
-}
+const renewedFrom = (entry: Entry, renewIssuedBeforeMs: number): Entry =>
+  entry.renewIssuedBeforeMs === renewIssuedBeforeMs ? entry : { ...entry, renewIssuedBeforeMs };
 
 /** Documents of bundles; one that did not change is the same object as before, and so is the map when none did. */
 function documentsOf(bundles: readonly TrustBundle[], before: ReadonlyMap<TrustDomain, Uint8Array>): ReadonlyMap<TrustDomain, Uint8Array> {

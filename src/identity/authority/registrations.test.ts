@@ -1,8 +1,6 @@
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { registrationsOf, trustDomainOf, trustDomainYaml, workloadYaml } from "../../../test/identity/authority-in-process.ts";
 import { readDocuments } from "../../resource/document.ts";
-import { RegistrationIndex } from "./registration-index.ts";
 import { compileRegistrations, type Registrations } from "./registrations.ts";
 
 const DOMAIN = trustDomainOf("example.org");
@@ -11,7 +9,7 @@ const problemsOf = (yaml: string): readonly string[] =>
   compileRegistrations(readDocuments(yaml, "a.yaml").documents, { trustDomain: DOMAIN, builtIn: [] }).diagnostics.map(
     ({ code, line }) => `${line} ${code}`,
   );
-const idsOf = ({ index }: Registrations): readonly string[] => [...index.entries()].map(({ spiffeId }) => spiffeId);
+const idsOf = ({ entries }: Registrations): readonly string[] => [...entries.values()].map(({ spiffeId }) => spiffeId);
 
 describe("names", () => {
   test("follow the template where a workload states none", () => {
@@ -58,17 +56,4 @@ test("a rule decides who is registered, and one that cannot be judged refuses", 
     ["prefix", false],
     ["team", true],
   ]);
-});
-
-test("the index finds what a look at all of them finds", () => {
-  const selector = fc.integer({ min: 0, max: 8 }).map((n) => `s:${n}`);
-  const entries = fc.array(fc.uniqueArray(selector, { minLength: 1, maxLength: 4 }), { maxLength: 40 });
-  void fc.assert(
-    fc.property(entries, fc.uniqueArray(selector, { maxLength: 9 }), (lists, owned) => {
-      const all = lists.map((selectors, index) => ({ id: String(index).padStart(3, "0"), selectors }));
-      const has = new Set(owned);
-      const expected = all.filter(({ selectors }) => selectors.every((wanted) => has.has(wanted))).map(({ id }) => id);
-      expect(new RegistrationIndex(all).match(has).map(({ id }) => id)).toEqual(expected);
-    }),
-  );
 });

@@ -7,14 +7,14 @@ import type { Workload } from "../../resource/workload.ts";
 import { parseSpiffeId, type SpiffeId, type TrustDomain, trustDomainOf } from "../../spiffe/spiffe-id.ts";
 import type { Entry } from "./entry.ts";
 import { compileIdentityPolicy, type IdentityPolicy, type RuleRefusal } from "./identity-policy.ts";
-import { RegistrationIndex } from "./registration-index.ts";
 
 /** What is wrong with the resources of a trust domain together. Each is a row in ERRORS.md. */
 export type RegistrationErrorCode = "IDENTITY_OTHER_TRUST_DOMAIN" | "IDENTITY_DUPLICATE";
 
 /** Everything that is registered. Immutable; a change makes a new one. */
 export interface Registrations {
-  readonly index: RegistrationIndex<Entry>;
+  /** By ID. */
+  readonly entries: ReadonlyMap<string, Entry>;
   readonly policy: IdentityPolicy;
   /** Of the own trust domain; undefined when no resource states it. */
   readonly trustDomain: TrustDomainResource | undefined;
@@ -56,7 +56,7 @@ export function compileRegistrations(
     if (refusal !== undefined) refused.push({ entry, refusal });
     else entries.set(entry.id, entry);
   }
-  const registrations = { index: new RegistrationIndex(entries.values()), policy: compiled.policy, trustDomain, refused };
+  const registrations = { entries, policy: compiled.policy, trustDomain, refused };
   return { registrations, diagnostics };
 }
 

@@ -1,8 +1,11 @@
 /** The stream of one agent: the full state, then what changed, as it changes. */
+import { setImmediate } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { EntrySchema, type SyncResponse, SyncResponseSchema } from "../generated/vigil/authority/v1/authority_pb.ts";
+import { EncodedMessage } from "../../grpc/encoded-message.ts";
+import { frameMessage } from "../../grpc/message-frame.ts";
+import { SyncResponseSchema } from "../generated/vigil/authority/v1/authority_pb.ts";
 import type { Authority, Shared } from "./authority.ts";
-import { bundlesMessage, denialsMessage, entryMessage } from "./authority-message.ts";
+import { bundlesMessage, denialsMessage, encodedEntry } from "./authority-message.ts";
 import { type Entry, isServedBy } from "./entry.ts";
 
 /** Of the entries in one message: clients take 4 MiB. */
@@ -13,7 +16,7 @@ export async function* syncStream(
   authority: Authority,
   agentId: string,
   signal: AbortSignal,
-): AsyncGenerator<SyncResponse, void, undefined> {
+): AsyncGenerator<EncodedMessage, void, undefined> {
   let wake: () => void = () => undefined;
   const stop = authority.onChange(() => wake());
   const onAbort = (): void => wake();
@@ -49,7 +52,11 @@ const entriesFor = ({ entries }: Shared, agentId: string): ReadonlyMap<string, E
   new Map([...entries].filter(([, entry]) => isServedBy(entry, agentId)));
 
 /** What an agent that knows `before` must be told to know `after`; nothing when nothing of it concerns the agent. */
-function* messagesBetween(authority: Authority, before: Told | undefined, after: Told): Generator<SyncResponse, void, undefined> {
+async function* messagesBetween(
+  authority: Authority,
+  before: Told | undefined,
+  after: Told,
+): AsyncGenerator<EncodedMessage, void, undefined> {
   const known = before?.entries;
   const changed = [...after.entries.values()].filter((entry) => known?.get(entry.id) !== entry);
   const removed = known === undefined ? [] : [...known.keys()].filter((id) => !after.entries.has(id));
@@ -58,32 +65,31 @@ function* messagesBetween(authority: Authority, before: Told | undefined, after:
   const tellsBundles = before?.shared.documents !== documents || before.shared.taintedIds !== taintedIds;
   const tellsDenials = before?.shared.denials !== denials;
   if (before !== undefined && changed.length === 0 && removed.length === 0 && !tellsBundles && !tellsDenials) return;
-  const parts = [...partsOf(changed)];
-  for (const [index, part] of parts.entries())
-    yield create(SyncResponseSchema, {
-      isFull: before === undefined && index === 0,
-      entries: part.map(entryMessage),
-      removedEntryIds: index === 0 ? removed : [],
-      revision,
-      continues: index < parts.length - 1,
-      ...(index === 0 && tellsBundles ? { bundles: bundlesMessage(authority) } : {}),
-      ...(index === 0 && tellsDenials ? { denials: denialsMessage(denials) } : {}),
-    });
+  const news = create(SyncResponseSchema, {
+    isFull: before === undefined,
+    ...(tellsBundles ? { bundles: bundlesMessage(authority) } : {}),
+    ...(tellsDenials ? { denials: denialsMessage(denials) } : {}),
+  });
+  let part: Uint8Array[] = [toBinary(SyncResponseSchema, news)];
+  let bytes = 0;
+  for (const field of fieldsOf(removed, changed)) {
+    if (bytes + field.length > MAX_PART_BYTES && bytes > 0) {
+      yield messageOf(part, { revision, continues: true });
+      // Thousands of entries take a while to encode: whoever else calls is answered meanwhile.
+      await setImmediate();
+      [part, bytes] = [[], 0];
+    }
+    part.push(field);
+    bytes += field.length;
+  }
+  yield messageOf(part, { revision, continues: false });
 }
 
-/** Entries in parts that fit into messages; at least one part. */
-function* partsOf(entries: readonly Entry[]): Generator<readonly Entry[], void, undefined> {
-  let part: Entry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const size = toBinary(EntrySchema, entryMessage(entry)).length;
-    if (bytes + size > MAX_PART_BYTES && part.length > 0) {
-      yield part;
-      part = [];
-      bytes = 0;
-    }
-    part.push(entry);
-    bytes += size;
-  }
-  yield part;
+function* fieldsOf(removed: readonly string[], changed: readonly Entry[]): Generator<Uint8Array, void, undefined> {
+  for (const id of removed) yield toBinary(SyncResponseSchema, create(SyncResponseSchema, { removedEntryIds: [id] }));
+  for (const entry of changed) yield encodedEntry(entry);
 }
+
+/** Protobuf joins messages by joining their octets; lists grow. */
+const messageOf = (part: readonly Uint8Array[], last: { readonly revision: bigint; readonly continues: boolean }): EncodedMessage =>
+  new EncodedMessage(frameMessage(Buffer.concat([...part, toBinary(SyncResponseSchema, create(SyncResponseSchema, last))])));
