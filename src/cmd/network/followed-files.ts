@@ -138,5 +138,5 @@ function readEntries(
   { trustDomain }: FollowOptions,
 ): { readonly entries: readonly Entry[]; readonly mistakes: readonly Diagnostic[] } {
   const { registrations, diagnostics } = compileRegistrations(tree.documents, { trustDomain, builtIn: [] });
-  return { entries: [...registrations.index.entries()], mistakes: [...tree.diagnostics, ...diagnostics].filter(isError) };
+  return { entries: [...registrations.entries.values()], mistakes: [...tree.diagnostics, ...diagnostics].filter(isError) };
 }
