@@ -29,6 +29,9 @@ export const PHASES = 2;
 export const MAX_VALUES = 8;
 export const GUARDS = 16;
 const CAPABILITY_WORDS = 2;
+/** Marks of a call in `seen`. */
+const SEEN = 1;
+const SEEN_WITH_ARGUMENTS = 2;
 
 export interface RecordingMemory {
   /** The phase that each slot is in; written by user space. */
@@ -39,6 +42,7 @@ export interface RecordingMemory {
   readonly capabilities: readonly number[];
   /** Which guard a number has, plus one; 0 for none. Written by user space. */
   readonly guardOf: readonly number[];
+  /** What is not zero was seen. */
   readonly seen: readonly number[];
   /** How many values were kept, or would have been. */
   readonly valueCount: readonly number[];
@@ -80,31 +84,34 @@ export function recorderPrograms(
   const calls = tracepointProgram("record_calls", { btf, tracepoint: "sys_enter" }, (code, args) => {
     const task = code.currentTask();
     const slot = slotOf(code, task, targets);
+    const number = code.let(args.scalar("id"), "number");
+    code.if(number.ge(MAX_NUMBERS), () => code.return(0));
+    const recordings = code.globalValue(memory);
+    const phase = recordings
+      .at("phase")
+      .element(slot)
+      .value()
+      .and(PHASES - 1);
+    const first = typeof slot === "number" ? slot * PHASES * MAX_NUMBERS : slot.mul(PHASES * MAX_NUMBERS);
+    const mark = recordings.at("seen").element(phase.mul(MAX_NUMBERS).add(number).add(first));
+    const isForeign = foreignTask(task, architecture);
+    // Nearly every call ends here: it was seen before, and its arguments do not matter.
+    code.if(mark.value().eq(SEEN).and(isForeign.not()), () => code.return(0));
     const registers = args.pointer("regs");
     const counter = registers.field(architecture === "x64" ? "ip" : "pc");
     code.if(counter.sub(CODE_ADDRESS).lt(LAUNCHER_BYTES), () => code.return(0));
-    const recordings = code.globalValue(memory);
-    const isForeign = foreignTask(task, architecture);
     code.if(isForeign, () => {
       recordings.at("foreign").element(slot).setValue(1);
       code.return(0);
     });
-    const number = code.let(args.scalar("id"), "number");
-    code.if(number.ge(MAX_NUMBERS), () => code.return(0));
-    const phase = code.let(
-      recordings
-        .at("phase")
-        .element(slot)
-        .value()
-        .and(PHASES - 1),
-      "phase",
-    );
-    const index = code.let(slot.mul(PHASES).add(phase).mul(MAX_NUMBERS).add(number), "index");
-    recordings.at("seen").element(index).setValue(1);
     const guard = code.let(recordings.at("guardOf").element(number).value(), "guard");
-    code.if(guard.eq(0), () => code.return(0));
+    code.if(guard.eq(0), () => {
+      mark.setValue(SEEN);
+      code.return(0);
+    });
+    mark.setValue(SEEN_WITH_ARGUMENTS);
     keepValue(code, recordings, {
-      slot,
+      slot: code.let(slot, "slot"),
       guard: guard.sub(1).and(GUARDS - 1),
       value: guardedValue(code, registers, { architecture, guard, options }),
     });
@@ -112,7 +119,7 @@ export function recorderPrograms(
   const capabilities = tracepointProgram("record_caps", { btf, tracepoint: "cap_capable" }, (code, args) => {
     code.if(args.scalar("ret").and(0xffff_ffffn).ne(0), () => code.return(0));
     const capability = code.let(args.scalar("cap").and(63), "capability");
-    const slot = slotOf(code, code.currentTask(), targets);
+    const slot = code.let(slotOf(code, code.currentTask(), targets), "slot");
     const half = code.let(slot.mul(CAPABILITY_WORDS).add(capability.shr(5)), "half");
     const bit = code.let(code.let(1).shl(capability.and(31)), "bit");
     const word = code.globalValue(memory).at("capabilities").element(half);
@@ -122,7 +129,12 @@ export function recorderPrograms(
 }
 
 /** The slot of the task; returns from the program for tasks that are nobody's. It is bounded, so that it can be an index. */
-function slotOf(code: Code, task: KernelPointer<"task_struct">, targets: readonly RecorderTarget[]): Scalar {
+function slotOf(code: Code, task: KernelPointer<"task_struct">, targets: readonly RecorderTarget[]): Scalar | number {
+  const [only, ...others] = targets;
+  if (only?.kind === "cgroup" && others.length === 0) {
+    code.if(task.field("cgroups.dfl_cgrp.kn.id").ne(only.id), () => code.return(0));
+    return only.slot;
+  }
   const slot = code.variable(MAX_SLOTS, "slot");
   const cgroups = targets.filter((target) => target.kind === "cgroup");
   const namespaces = targets.filter((target) => target.kind === "mount namespace");

@@ -94,7 +94,7 @@ export class Memory<T = unknown> implements AnyMemory {
       if (index < 0 || index >= layout.length) throw new RangeError(`expected an index below ${layout.length}, got ${index}`);
       return new Memory(this.#code, element, shifted(this.base, Number(index) * element.size), this.region, this.#part);
     }
-    const offset = index.mul(element.size).expression;
+    const offset = (element.size === 1 ? index : index.mul(element.size)).expression;
     const base: Expression = { kind: "binary", operation: "add", left: this.base, right: offset, bits: 64 };
     return new Memory(this.#code, element, base, this.region, this.#part);
   }
