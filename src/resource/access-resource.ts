@@ -1,6 +1,7 @@
 /** The policies about who may call whom: parsed once, here, or refused with file, line and column. */
 import type { Diagnostic } from "../lib/diagnostic.ts";
 import { type AccessPolicy, accessPolicySpec } from "./access-policy.ts";
+import { type AccessRole, accessRoleSpec, type RoleAssignment, roleAssignmentSpec } from "./access-role.ts";
 import { type CiliumNetworkPolicy, parseCiliumNetworkPolicy } from "./cilium-network-policy.ts";
 import {
   adminNetworkPolicySpec,
@@ -22,10 +23,15 @@ export type AccessResource =
   | CiliumNetworkPolicy
   /** No policies, but what policies of Cilium name. */
   | KubernetesService
-  | ServiceEndpoints;
+  | ServiceEndpoints
+  /** What conditions ask with `roles.can`. */
+  | AccessRole
+  | RoleAssignment;
 
-/** Whether it decides anything; Services and their endpoints are only named by what does. */
-export const isPolicy = ({ kind }: AccessResource): boolean => kind !== "Service" && kind !== "Endpoints" && kind !== "EndpointSlice";
+const BESIDE: ReadonlySet<AccessResource["kind"]> = new Set(["Service", "Endpoints", "EndpointSlice", "AccessRole", "RoleAssignment"]);
+
+/** Whether it decides anything; Services, their endpoints and roles are only named by what does. */
+export const isPolicy = ({ kind }: AccessResource): boolean => !BESIDE.has(kind);
 
 export type ParsedAccessResource =
   | { readonly kind: "access"; readonly resource: AccessResource }
@@ -36,6 +42,8 @@ export type ParsedAccessResource =
 /** By group, version and kind. */
 const PARSERS: ReadonlyMap<string, ParseResource<AccessResource>> = new Map<string, ParseResource<AccessResource>>([
   ["vigil.dev/v1alpha1/AccessPolicy", resourceParser("AccessPolicy", accessPolicySpec)],
+  ["vigil.dev/v1alpha1/AccessRole", resourceParser("AccessRole", accessRoleSpec)],
+  ["vigil.dev/v1alpha1/RoleAssignment", resourceParser("RoleAssignment", roleAssignmentSpec)],
   ["networking.k8s.io/v1/NetworkPolicy", resourceParser("NetworkPolicy", networkPolicySpec)],
   ["policy.networking.k8s.io/v1alpha2/ClusterNetworkPolicy", resourceParser("ClusterNetworkPolicy", clusterNetworkPolicySpec)],
   ["policy.networking.k8s.io/v1alpha1/AdminNetworkPolicy", resourceParser("ClusterNetworkPolicy", adminNetworkPolicySpec)],

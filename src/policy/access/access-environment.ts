@@ -5,6 +5,7 @@ import { type CelType, DYN, type FieldType, INT, listType, mapType, objectType, 
 import type { CelValue } from "../../cel/value.ts";
 import { formatIpAddress } from "../../lib/ip-network.ts";
 import type { Call, CallRequest, Connection, Endpoint } from "./endpoint.ts";
+import { ROLES, type RolesNow, roleLibrary, rolesValue } from "./role-library.ts";
 
 const TEXTS = mapType(STRING, STRING);
 
@@ -40,7 +41,7 @@ const TYPES: TypeProvider = {
 const KNOWN_BY = {
   kernel: ["source", "destination", "connection"],
   proxy: ["connection.sourceAddress", "connection.destinationAddress", "request", "claims"],
-  process: ["tenant", "permissions"],
+  process: ["tenant", "permissions", "roles"],
 } as const;
 
 /** From the one that sees least to the one that sees everything. */
@@ -55,7 +56,7 @@ export function knowledgeOf(layer: Layer): { readonly known: readonly string[]; 
 }
 
 export const ACCESS_ENVIRONMENT: Environment = createEnvironment({
-  libraries: kubernetesLibraries,
+  libraries: [...kubernetesLibraries, roleLibrary],
   types: TYPES,
   variables: {
     source: objectType("vigil.Endpoint"),
@@ -65,6 +66,7 @@ export const ACCESS_ENVIRONMENT: Environment = createEnvironment({
     claims: mapType(STRING, DYN),
     tenant: STRING,
     permissions: listType(STRING),
+    roles: ROLES,
   },
 });
 
@@ -91,14 +93,18 @@ export const connectionValue = ({ protocol, port, sourceAddress, destinationAddr
 /** Its fields are what the variable has; it is a CEL value as it is. */
 const requestValue = (request: CallRequest): CelValue => request as unknown as CelValue;
 
-/** The variables of a call. `request` is not bound where there is none, so that a condition on it is an error. */
-export function callBindings(call: Call): Record<string, CelValue> {
+/**
+ * The variables of a call. `request` is not bound where there is none, so that a condition on it is an error; nor are `roles`, where it is not
+ * said which there are.
+ */
+export function callBindings(call: Call, roles?: RolesNow): Record<string, CelValue> {
   const bindings = requestBindings(call, endpointValue(call.source), endpointValue(call.destination));
   bindings["connection"] = connectionValue(call);
+  if (roles !== undefined) bindings["roles"] = rolesValue(roles);
   return bindings;
 }
 
-/** Those without `connection`, whose texts cost more than everything else and are seldom asked for. */
+/** Those without `connection`, whose texts cost more than everything else, and without `roles`; both are seldom asked for. */
 export function requestBindings(call: Call, source: CelValue, destination: CelValue): Record<string, CelValue> {
   const { request, tenant, permissions } = call;
   const claims = call.claims as CelValue; // parsed from the JSON of a token, which is a CEL value as it is

@@ -18,6 +18,7 @@ import { rulesOfCiliumNetworkPolicy } from "./from-cilium-network-policy.ts";
 import { rulesOfClusterNetworkPolicy } from "./from-cluster-network-policy.ts";
 import { rulesOfNetworkPolicy } from "./from-network-policy.ts";
 import type { NameRule } from "./name-rule.ts";
+import { type RoleTable, roleTableOf } from "./role-table.ts";
 import { ServiceTable } from "./service-table.ts";
 
 export interface AccessSet {
@@ -26,6 +27,8 @@ export interface AccessSet {
   readonly watches: readonly Watch[];
   /** Which names may be asked for; empty where no policy speaks of names. */
   readonly nameRules: readonly NameRule[];
+  /** What conditions know as `roles`. */
+  readonly roles: RoleTable;
   /** Whether some rule is not in force for everybody and for ever. */
   readonly hasRollouts: boolean;
   /** What applies where no policy speaks. */
@@ -59,6 +62,8 @@ export function compileAccessSet(
     const [deny, admin, access, baseline] = TIERS.map((tier) => own.filter((rule) => rule.tier === tier));
     return { deny: deny ?? [], admin: admin ?? [], access: access ?? [], baseline: baseline ?? [] };
   };
+  const roles = roleTableOf(resources);
+  diagnostics.push(...roles.diagnostics);
   const denied = new Set(deniedByDefault);
   const set: AccessSet = {
     rules: { ingress: ofDirection("ingress"), egress: ofDirection("egress") },
@@ -68,6 +73,7 @@ export function compileAccessSet(
     },
     watches: parts.flatMap((part) => part.watches),
     nameRules: parts.flatMap((part) => part.nameRules),
+    roles,
     hasRollouts: [...rules, ...isolations].some(({ rollout }) => rollout !== IN_FORCE),
     defaultOf: ({ trustDomain }) => (denied.has(trustDomain) ? "deny" : "allow"),
   };
@@ -122,6 +128,8 @@ function rulesOf(resource: AccessResource, services: ServiceTable, diagnostics: 
     case "Service":
     case "Endpoints":
     case "EndpointSlice":
+    case "AccessRole":
+    case "RoleAssignment":
       return NOTHING;
     default:
       return resource satisfies never;

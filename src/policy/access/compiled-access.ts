@@ -10,6 +10,8 @@ import type { AccessSet } from "./access-set.ts";
 import { type AccessVerdict, type Ground, hasExpired, isEnforced } from "./decide-access.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import { type End, matchesPeer, type PeerMatch } from "./peer-match.ts";
+import { rolesValue } from "./role-library.ts";
+import type { RoleTable } from "./role-table.ts";
 
 /** Pairs of ends whose rules are kept; when there are more, all are worked out anew. */
 const MAX_PAIRS = 100_000;
@@ -44,6 +46,7 @@ interface PairPlan {
   readonly ingress: DirectionPlan | undefined;
   readonly source: CelValue;
   readonly destination: CelValue;
+  readonly roles: RoleTable;
 }
 
 export class CompiledAccess {
@@ -78,6 +81,7 @@ export class CompiledAccess {
       ingress: planDirection(this.#set, "ingress", destination, source),
       source: endpointValue(source),
       destination: endpointValue(destination),
+      roles: this.#set.roles,
     };
     const ofSource = this.#plans.get(source);
     if (ofSource === undefined) this.#plans.set(source, new Map([[destination, plan]]));
@@ -197,7 +201,7 @@ function isMet(open: readonly PeerMatch[] | undefined, call: Call, isSource: boo
 /** Closed on failure, as the reference: what is neither true nor false grants nothing and denies. */
 function holds({ when, action }: AccessRule, judged: Judged): boolean {
   if (when === undefined) return true;
-  const { call, plan } = judged;
+  const { call, plan, nowMs } = judged;
   if (judged.frame === undefined) {
     judged.bindings = requestBindings(call, plan.source, plan.destination);
     judged.frame = createFrame(judged.bindings);
@@ -205,6 +209,7 @@ function holds({ when, action }: AccessRule, judged: Judged): boolean {
   const { frame, bindings } = judged;
   frame.cost = 0;
   if (when.variables.has("connection")) bindings["connection"] ??= connectionValue(call);
+  if (when.variables.has("roles")) bindings["roles"] ??= rolesValue({ table: plan.roles, nowMs });
   const value = when.program.run(frame);
   return typeof value === "boolean" ? value : action === "deny";
 }

@@ -11,6 +11,7 @@ import { ACCESS_ENVIRONMENT, ACCESS_TYPES, callBindings, knowledgeOf, type Layer
 import type { AccessRule, Condition } from "./access-rule.ts";
 import type { Call } from "./endpoint.ts";
 import { isPortComparable, portBoundaries } from "./port-condition.ts";
+import type { RolesNow } from "./role-library.ts";
 
 /** What a layer knows of a condition. An error counts as `no` for who would be allowed, and as `yes` for who would be denied. */
 export type Answer = "yes" | "no" | "unknown";
@@ -45,15 +46,15 @@ function variablesOf(root: Expr): ReadonlySet<string> {
 type Guarded = Pick<AccessRule, "when" | "action">;
 
 /** Whether the condition holds, by everything that is known of the call: the reference. */
-export function conditionHolds({ when, action }: Guarded, call: Call): boolean {
-  return when === undefined || read(when.program.run(createFrame(callBindings(call))), action) === "yes";
+export function conditionHolds({ when, action }: Guarded, call: Call, roles?: RolesNow): boolean {
+  return when === undefined || read(when.program.run(createFrame(callBindings(call, roles))), action) === "yes";
 }
 
 /** What a layer can say of the condition. The kernel knows of the port what it can decide for whole ranges. */
-export function conditionAt(layer: Layer, { when, action }: Guarded, call: Call): Answer {
+export function conditionAt(layer: Layer, { when, action }: Guarded, call: Call, roles?: RolesNow): Answer {
   if (when === undefined) return "yes";
   const { known, unknown } = knowledgeOf(layer);
-  const bindings = callBindings(call);
+  const bindings = callBindings(call, roles);
   const visible: Record<string, CelValue> = {};
   for (const name of known) {
     const value = bindings[name];

@@ -40,7 +40,7 @@ export interface AccessOptions {
 
 /** What all layers together must decide. */
 export const decideAccess = (set: AccessSet, call: Call, { nowMs }: AccessOptions): AccessVerdict =>
-  decide(set, call, nowMs, (rule) => conditionHolds(rule, call));
+  decide(set, call, nowMs, (rule) => conditionHolds(rule, call, { table: set.roles, nowMs }));
 
 /**
  * What one layer decides, when `present` are the layers that enforce for the destination. A layer with another above it lets through
@@ -55,14 +55,14 @@ export function decideAtLayer(
 ): AccessVerdict {
   const isHighest = present.at(-1) === layer;
   return decide(set, call, nowMs, (rule) => {
-    const answer: Answer = conditionAt(layer, rule, call);
+    const answer: Answer = conditionAt(layer, rule, call, { table: set.roles, nowMs });
     return answer === "unknown" ? (rule.action === "deny") === isHighest : answer === "yes";
   });
 }
 
 /** The destination's part of `decideAccess`, without what is rolled out. */
 export function decideIngress(set: AccessSet, call: Call, { nowMs }: AccessOptions): AccessVerdict {
-  const holds = (rule: AccessRule): boolean => conditionHolds(rule, call);
+  const holds = (rule: AccessRule): boolean => conditionHolds(rule, call, { table: set.roles, nowMs });
   const outcome = decideDirection(set, "ingress", call, holds, (rollout) => isEnforced(rollout, call.source, nowMs));
   return { ...outcome, audited: undefined };
 }

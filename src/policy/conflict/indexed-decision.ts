@@ -22,6 +22,7 @@ export function decideByIndex(books: RuleBooks, set: AccessSet, call: Call, nowM
     isolations: { ingress: ingress.isolations, egress: egress.isolations },
     watches: [],
     nameRules: [],
+    roles: set.roles,
     hasRollouts: set.hasRollouts,
     defaultOf: (end) => set.defaultOf(end),
   };
