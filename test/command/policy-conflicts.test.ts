@@ -17,11 +17,40 @@ test("finds each planted conflict of the example, and nothing else", () => {
   expect({ unknown, complete }).toEqual({ unknown: 0, complete: true });
   expect(findings.map(({ kind, severity, rule, witness }: Found) => [kind, severity, rule.policy, witness?.verdict])).toEqual([
     ["contradiction", "error", "AccessPolicy shop/orders-may-pay", "deny"],
+    ["label-clash", "warning", "AccessPolicy shop/readers", "allow"],
     ["shadowed", "warning", "NetworkPolicy shop/metadata-service", "deny"],
     ["dead", "warning", "NetworkPolicy shop/nobody", undefined],
     ["dead", "warning", "AccessPolicy shop/mail", "allow"],
     ["redundant", "note", "AccessPolicy shop/front-reads-orders", "allow"],
   ]);
+});
+
+test("shows calls that no policy allows, policies that none used, and the paths to both", () => {
+  const { status, stdout } = vigil([
+    ...["policy", "conflicts", "-o", "json", "--inventory", "examples/conflicts/inventory.yaml"],
+    ...["--flows", "examples/conflicts/flows.jsonl", "examples/conflicts"],
+  ]);
+  expect(status).toBe(1);
+  const { findings, unknownCalls } = JSON.parse(stdout);
+  expect(unknownCalls).toBe(0);
+  const about = (kind: string): readonly { readonly message: string; readonly path?: readonly { readonly to: string }[] }[] =>
+    findings.filter((finding: Found) => finding.kind === kind);
+  expect(about("gap").map(({ message }) => message)).toEqual([
+    "shop/front → shop/orders, tcp 8443, DELETE /orders/7 was seen, and no policy allows it",
+  ]);
+  expect(about("gap")[0]?.path?.map(({ to }) => to)).toEqual(["shop/front", "shop/orders"]);
+  expect(about("contradiction")[0]?.path).toMatchObject([
+    { from: "192.0.2.7", to: "shop/front" },
+    { to: "shop/orders", labels: { region: ["eu"], limit: ["200/s", "100/s"] } },
+    { to: "shop/payments", labels: { route: ["checkout"] } },
+  ]);
+  expect(about("unused")).toHaveLength(1);
+});
+
+test("says where a file of flows has none", () => {
+  const { status, stderr } = vigil(["policy", "conflicts", "--flows", "examples/conflicts/policies.yaml", "examples/conflicts"]);
+  expect(status).toBe(2);
+  expect(stderr).toContain("expected a flow event");
 });
 
 test("writes SARIF with the place of both rules", () => {

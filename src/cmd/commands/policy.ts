@@ -84,7 +84,14 @@ for workloads that do not exist yet. Every example of a call was really decided 
       kind: "list",
       value: "PATH",
       completes: "file",
-      summary: "the Pods, workloads with Pod templates and Namespaces that there are, so that rules about nobody are found",
+      summary: "the Pods, workloads with Pod templates, Workloads and Namespaces that there are, so that rules about nobody are found",
+    },
+    flows: {
+      kind: "text",
+      value: "FILE",
+      completes: "file",
+      summary:
+        "flow events as `vigil flows --format json` prints them, `-` for standard input: calls that no policy allows, policies that none used",
     },
     format: {
       kind: "choice",
@@ -99,9 +106,9 @@ for workloads that do not exist yet. Every example of a call was really decided 
     { line: "vigil policy conflicts -o sarif examples/conflicts > conflicts.sarif", says: "for a code host" },
   ],
   exitCodes: { 0: "no contradiction", 1: "a contradiction", 2: "something could not be read, or there is no access policy" },
-  async run({ operands: paths, flags: { inventory, format }, terminal }) {
+  async run({ operands: paths, flags: { inventory, flows, format }, terminal }) {
     const { showConflicts } = await import("../policy/conflicts.ts");
-    return showConflicts({ paths, inventory, format }, terminal);
+    return showConflicts({ paths, inventory, flows, format }, terminal);
   },
 });
 

@@ -3,6 +3,7 @@ import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { formatIpAddress } from "../../lib/ip-network.ts";
 import type { PolicyOrigin } from "../../policy/access/access-rule.ts";
 import type { Call, Endpoint } from "../../policy/access/endpoint.ts";
+import type { PathStep } from "../../policy/conflict/call-graph.ts";
 import type { Conflicts, Finding, FindingKind, Witness } from "../../policy/conflict/finding.ts";
 import { notificationOf, SARIF_SCHEMA, uriOf } from "../check/sarif.ts";
 import type { Style, Terminal } from "../terminal.ts";
@@ -11,20 +12,46 @@ const COLOURS: { readonly [S in Finding["severity"]]: Style } = { error: "red", 
 
 const titleOf = ({ policy, rule }: PolicyOrigin): string => (rule === "" ? policy : `${policy} ${rule}`);
 
-export function conflictLines({ findings, rules, unknown, isComplete }: Conflicts, terminal: Terminal): readonly string[] {
-  const dim = (text: string): string => terminal.style("dim", text);
-  const shown = findings.flatMap(({ kind, severity, rule, against, message, witness }) => [
-    `${terminal.style(COLOURS[severity], `${severity}: ${kind}`)}  ${terminal.style("bold", titleOf(rule))}  ${dim(rule.source)}`,
-    `  ${message}`,
-    ...(against === undefined ? [] : [`  ${dim(`the other: ${against.source}`)}`]),
-    ...(witness === undefined ? [] : [`  for example: ${exampleText(witness)}`]),
-    "",
-  ]);
+export function conflictLines(
+  { findings, paths, rules, unknown, unknownCalls, isComplete }: Conflicts,
+  terminal: Terminal,
+): readonly string[] {
+  const shown = findings.flatMap((finding) => [...findingLines(finding, paths.get(finding), terminal), ""]);
   const count = (severity: Finding["severity"]): number => findings.filter((finding) => finding.severity === severity).length;
   const [errors, warnings, notes] = [count("error"), count("warning"), count("note")];
   const summary = `${counted(rules, "rule")}: ${counted(errors, "error")}, ${counted(warnings, "warning")}, ${counted(notes, "note")}`;
   const left = unknown === 0 ? "" : `; of ${counted(unknown, "rule")} it is unknown, for their conditions cannot be compared`;
-  return [...shown, `${summary}${left}`, ...(isComplete ? [] : ["too many pairs of rules to compare all: there may be more findings"])];
+  const unseen = unknownCalls === 0 ? "" : `; of ${counted(unknownCalls, "call")} it is unknown, for conditions ask what was not recorded`;
+  return [
+    ...shown,
+    `${summary}${left}${unseen}`,
+    ...(isComplete ? [] : ["too many pairs of rules to compare all: there may be more findings"]),
+  ];
+}
+
+/** A finding for people, on several lines. */
+function findingLines(
+  { kind, severity, rule, against, message, witness }: Finding,
+  path: readonly PathStep[] | undefined,
+  terminal: Terminal,
+): readonly string[] {
+  const dim = (text: string): string => terminal.style("dim", text);
+  return [
+    `${terminal.style(COLOURS[severity], `${severity}: ${kind}`)}  ${terminal.style("bold", titleOf(rule))}  ${dim(rule.source)}`,
+    `  ${message}`,
+    ...(against === undefined ? [] : [`  ${dim(`the other: ${against.source}`)}`]),
+    ...(witness === undefined ? [] : [`  for example: ${exampleText(witness)}`]),
+    ...(path === undefined ? [] : [`  path: ${pathText(path)}`]),
+  ];
+}
+
+/** `front → orders [route=checkout] → payments [limit=100|200]`: labels stand behind the end to which their call goes. */
+function pathText(path: readonly PathStep[]): string {
+  const steps = path.map(({ to, labels }) => {
+    const marks = Object.entries(labels).map(([name, values]) => `${name}=${values.join("|")}`);
+    return marks.length === 0 ? to : `${to} [${marks.join(", ")}]`;
+  });
+  return [path[0]?.from ?? "", ...steps].join(" → ");
 }
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`;
@@ -50,17 +77,20 @@ function endText({ kind, name, namespace, labels, namespaceLabels, spiffeId }: E
   return `${kind}${marks === "" ? "" : ` ${marks}`}${place === "" ? "" : ` in ${place}`}`;
 }
 
-export const conflictsAsJson = ({ findings, rules, unknown, isComplete }: Conflicts): unknown => ({
+export const conflictsAsJson = ({ findings, paths, rules, unknown, unknownCalls, isComplete }: Conflicts): unknown => ({
   rules,
   unknown,
+  unknownCalls,
   complete: isComplete,
-  findings: findings.map(({ witness, against, ...finding }) => ({
-    ...finding,
-    ...(against !== undefined && { against }),
-    ...(witness !== undefined && {
-      witness: { verdict: witness.verdict, ground: witness.ground, call: callAsJson(witness.call) },
-    }),
-  })),
+  findings: findings.map((finding) => ({ ...findingAsJson(finding), ...(paths.has(finding) && { path: paths.get(finding) }) })),
+});
+
+const findingAsJson = ({ witness, against, ...finding }: Finding): object => ({
+  ...finding,
+  ...(against !== undefined && { against }),
+  ...(witness !== undefined && {
+    witness: { verdict: witness.verdict, ground: witness.ground, call: callAsJson(witness.call) },
+  }),
 });
 
 const callAsJson = ({ sourceAddress, destinationAddress, ...call }: Call): unknown => ({
@@ -74,6 +104,9 @@ const RULES: { readonly [K in FindingKind]: string } = {
   shadowed: "A rule never decides, since another is always asked before it",
   redundant: "Another rule says the same for each call that a rule matches",
   dead: "A rule matches no call",
+  gap: "A call that was seen is allowed by no policy",
+  unused: "An allow was used by no call that was seen",
+  "label-clash": "Two allows give a label of the same calls different values",
 };
 
 export function conflictsAsSarif({ findings }: Conflicts, diagnostics: readonly Diagnostic[], version: string): unknown {
@@ -103,7 +136,7 @@ const resultOf = ({ kind, severity, rule, against, message, witness }: Finding, 
   ruleIndex,
   level: severity,
   message: { text: `${titleOf(rule)}: ${message}${witness === undefined ? "" : `; for example ${exampleText(witness)}`}` },
-  locations: [{ ...locationOf(rule), logicalLocations: [{ fullyQualifiedName: titleOf(rule), kind: "object" }] }],
+  locations: rule.source === "" ? [] : [{ ...locationOf(rule), logicalLocations: [{ fullyQualifiedName: titleOf(rule), kind: "object" }] }],
   ...(against !== undefined && { relatedLocations: [{ id: 1, ...locationOf(against), message: { text: titleOf(against) } }] }),
 });
 

@@ -8,7 +8,8 @@ import type { Endpoint } from "../access/endpoint.ts";
 import { examineEqualPriorities } from "./equal-priority.ts";
 import { Examination } from "./examination.ts";
 import { examineRule } from "./examine-rule.ts";
-import type { Conflicts, Finding } from "./finding.ts";
+import { examineTraffic, type Traffic, type TrafficReport } from "./examine-traffic.ts";
+import { type Conflicts, type Finding, sameFinding } from "./finding.ts";
 import { compareFindings } from "./finding-order.ts";
 import type { RuleBooks } from "./indexed-decision.ts";
 import { Inventory, type InventoryChanges } from "./inventory.ts";
@@ -20,6 +21,8 @@ export interface ConflictOptions {
   readonly nowMs: number;
   /** The workloads that there are; without them only what can never exist is dead. */
   readonly inventory?: readonly Endpoint[];
+  /** Calls that were seen, and labels that policies give to calls. */
+  readonly traffic?: Traffic;
   /** Of one examination. Default 5,000,000. */
   readonly maxPairs?: number;
 }
@@ -60,10 +63,23 @@ export class ConflictAnalysis {
       for (const rule of touched.rules) examineRule(rule, book, examination);
       book.note([...touched.rules, ...examineEqualPriorities(book, [...touched.rules, ...removed], examination)]);
     }
-    const conflicts = conflictsOf(this.#books, this.#told);
+    const traffic = this.#examineTraffic(options.traffic, examination);
+    const conflicts = conflictsOf(this.#books, traffic, this.#told);
     this.#before = { set, nowMs };
     this.#told = conflicts.findings;
     return conflicts;
+  }
+
+  /** Anew each time; what is found again is the same object. */
+  #examineTraffic(traffic: Traffic | undefined, examination: Examination): TrafficReport {
+    if (traffic === undefined) return NO_TRAFFIC;
+    const { findings, ...rest } = examineTraffic(traffic, [this.#books.ingress, this.#books.egress], examination);
+    const known = new Map(this.#told.map((finding) => [keyOf(finding), finding]));
+    const kept = findings.map((finding) => {
+      const before = known.get(keyOf(finding));
+      return before !== undefined && sameFinding(before, finding) ? before : finding;
+    });
+    return { findings: kept, ...rest };
   }
 
   /** Time that runs backwards, and an inventory that comes or goes, turn everything. */
@@ -86,11 +102,16 @@ export class ConflictAnalysis {
   }
 }
 
+const NO_TRAFFIC: TrafficReport = { findings: [], unknownCalls: 0, pathOf: () => undefined };
+
+const keyOf = ({ kind, rule, direction, message }: Finding): string =>
+  JSON.stringify([kind, rule.source, rule.policy, rule.rule, direction, message]);
+
 const newBooks = (): RuleBooks => ({ ingress: new RuleBook("ingress"), egress: new RuleBook("egress") });
 
 /** `before` are findings in their order, of which most may still hold. */
-function conflictsOf(books: RuleBooks, before: readonly Finding[]): Conflicts {
-  const current = new Set<Finding>();
+function conflictsOf(books: RuleBooks, traffic: TrafficReport, before: readonly Finding[]): Conflicts {
+  const current = new Set<Finding>(traffic.findings);
   let unknown = 0;
   let isComplete = true;
   for (const { noted } of [books.ingress, books.egress]) {
@@ -104,13 +125,20 @@ function conflictsOf(books: RuleBooks, before: readonly Finding[]): Conflicts {
   const kept = before.filter((finding) => current.has(finding));
   const known = new Set(kept);
   const appeared = [...current].filter((finding) => !known.has(finding));
+  // Sorting costs little where most is in order.
+  const findings = [...kept, ...appeared].sort(compareFindings);
+  const paths = findings.flatMap((finding) => {
+    const path = traffic.pathOf(finding);
+    return path === undefined ? [] : [[finding, path] as const];
+  });
   return {
-    // Sorting costs little where most is in order.
-    findings: [...kept, ...appeared].sort(compareFindings),
+    findings,
+    paths: new Map(paths),
     appeared,
     gone: before.filter((finding) => !current.has(finding)),
     rules: books.ingress.rules.length + books.egress.rules.length,
     unknown,
+    unknownCalls: traffic.unknownCalls,
     isComplete,
   };
 }

@@ -2,6 +2,7 @@
 import type { Direction, PolicyOrigin } from "../access/access-rule.ts";
 import type { Ground } from "../access/decide-access.ts";
 import type { Call } from "../access/endpoint.ts";
+import type { PathStep } from "./call-graph.ts";
 
 export type FindingKind =
   /** An allow and a deny for the same calls. */
@@ -11,7 +12,13 @@ export type FindingKind =
   /** A rule without which nothing would change, since another of its tier says the same. */
   | "redundant"
   /** A rule that matches no call, or nobody whom the inventory has. */
-  | "dead";
+  | "dead"
+  /** A call that was seen and that no policy allows. */
+  | "gap"
+  /** An allow that no call has used. */
+  | "unused"
+  /** Two allows for the same calls that give one label of them different values. */
+  | "label-clash";
 
 export interface Finding {
   readonly kind: FindingKind;
@@ -51,9 +58,13 @@ export interface Conflicts {
   /** Those that were not found, or were found otherwise, when the same analysis examined last; and those that are not found any more. */
   readonly appeared: readonly Finding[];
   readonly gone: readonly Finding[];
+  /** For findings about calls that were seen: how they come about, from whom nobody calls to the call in question. */
+  readonly paths: ReadonlyMap<Finding, readonly PathStep[]>;
   readonly rules: number;
   /** Pairs of rules that meet in who and where, and whose conditions cannot be compared. */
   readonly unknown: number;
+  /** Calls that were seen, of which it cannot be said whether a policy allows them: its condition asks what nobody saw. */
+  readonly unknownCalls: number;
   /** False when there were more pairs to compare than the limit: some findings may be missing, none is wrong. */
   readonly isComplete: boolean;
 }

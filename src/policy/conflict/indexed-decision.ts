@@ -3,7 +3,6 @@ import type { AccessRule, Isolation, Tier } from "../access/access-rule.ts";
 import type { AccessSet } from "../access/access-set.ts";
 import { type AccessVerdict, decideAccess } from "../access/decide-access.ts";
 import type { Call, Endpoint } from "../access/endpoint.ts";
-import { type Facts, factsOfEndpoint } from "./anchor.ts";
 import type { RuleBook } from "./rule-book.ts";
 
 export interface RuleBooks {
@@ -12,14 +11,12 @@ export interface RuleBooks {
 }
 
 /** What `decideAccess` says of a call: rules of the set that are left out cannot match it. INVARIANT: the books follow this set. */
-export function decideByIndex(books: RuleBooks, set: AccessSet, call: Call, nowMs: number): AccessVerdict {
-  const source = { end: call.source, facts: factsOfEndpoint(call.source) };
-  const destination = { end: call.destination, facts: factsOfEndpoint(call.destination) };
-  const ingress = narrowed(books.ingress, destination, source);
-  const egress = narrowed(books.egress, source, destination);
+export function decideByIndex({ ingress, egress }: RuleBooks, set: AccessSet, call: Call, nowMs: number): AccessVerdict {
+  const arriving = narrowed(ingress, call.destination, call.source);
+  const leaving = narrowed(egress, call.source, call.destination);
   const few: AccessSet = {
-    rules: { ingress: ingress.rules, egress: egress.rules },
-    isolations: { ingress: ingress.isolations, egress: egress.isolations },
+    rules: { ingress: arriving.rules, egress: leaving.rules },
+    isolations: { ingress: arriving.isolations, egress: leaving.isolations },
     watches: [],
     nameRules: [],
     roles: set.roles,
@@ -29,24 +26,13 @@ export function decideByIndex(books: RuleBooks, set: AccessSet, call: Call, nowM
   return decideAccess(few, call, { nowMs });
 }
 
-interface KnownEnd {
-  readonly end: Endpoint;
-  readonly facts: Facts;
-}
-
 interface Narrowed {
   readonly rules: AccessSet["rules"]["ingress"];
   readonly isolations: readonly Isolation[];
 }
 
-const NOTHING: Narrowed = { rules: { deny: [], admin: [], access: [], baseline: [] }, isolations: [] };
-const byPosition = (a: { readonly position: number }, b: { readonly position: number }): number => a.position - b.position;
-
-/** The rules of a direction that may match, in the order in which they are asked. */
-function narrowed(book: RuleBook, own: KnownEnd, other: KnownEnd): Narrowed {
-  if (own.end.kind !== "workload") return NOTHING;
+function narrowed(book: RuleBook, own: Endpoint, other: Endpoint): Narrowed {
   const rules: { readonly [T in Tier]: AccessRule[] } = { deny: [], admin: [], access: [], baseline: [] };
-  for (const { rule } of [...book.index.matching(own.facts, other.facts)].sort(byPosition)) rules[rule.tier].push(rule);
-  const isolations = [...book.isolations.matching(own.facts, [])].sort(byPosition);
-  return { rules, isolations: isolations.map(({ isolation }) => isolation) };
+  for (const { rule } of book.matching(own, other)) rules[rule.tier].push(rule);
+  return { rules, isolations: book.isolating(own).map(({ isolation }) => isolation) };
 }

@@ -1,7 +1,8 @@
 /** The rules of one direction, found by what they are about, and kept up as one set follows another. */
 import { type AccessRule, type Direction, type Isolation, TIERS } from "../access/access-rule.ts";
 import type { AccessSet } from "../access/access-set.ts";
-import { factsOf } from "./anchor.ts";
+import type { Endpoint } from "../access/endpoint.ts";
+import { factsOf, factsOfEndpoint } from "./anchor.ts";
 import { CoverIndex, Indexed } from "./cover-index.ts";
 import { ExaminedRule } from "./examined-rule.ts";
 import { KeptList } from "./kept-list.ts";
@@ -49,6 +50,16 @@ export class RuleBook {
   /** In the order in which they are asked. */
   get rules(): readonly ExaminedRule[] {
     return this.#rules.items;
+  }
+
+  /** Those that may match a call between two ends, in the order in which they are asked. */
+  matching(own: Endpoint, other: Endpoint): readonly ExaminedRule[] {
+    return own.kind === "workload" ? [...this.index.matching(factsOfEndpoint(own), factsOfEndpoint(other))].sort(byPosition) : [];
+  }
+
+  /** Those that may isolate an end. */
+  isolating(own: Endpoint): readonly ExaminedIsolation[] {
+    return own.kind === "workload" ? [...this.isolations.matching(factsOfEndpoint(own), [])].sort(byPosition) : [];
   }
 
   /** About which there is something to say. */
@@ -123,6 +134,8 @@ export class RuleBook {
     });
   }
 }
+
+const byPosition = (a: { readonly position: number }, b: { readonly position: number }): number => a.position - b.position;
 
 const NONE: ReadonlySet<ExaminedRule> = new Set();
 

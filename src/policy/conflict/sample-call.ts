@@ -16,16 +16,15 @@ export const placesOf = ({ direction }: Pick<AccessRule, "direction">): { readon
     : { subject: { side: "source", isSubject: true }, peer: { side: "destination", isSubject: false } };
 
 /** Whether a rule applies to a call, rollouts aside: the parts of `decideAccess` that are about one rule. */
-export function ruleMatches(rule: AccessRule, call: Call): boolean {
+export const ruleMatches = (rule: AccessRule, call: Call): boolean => connectionMatches(rule, call) && conditionHolds(rule, call);
+
+/** Whether a rule is about the ends and the port of a call, its condition aside. */
+export function connectionMatches(rule: AccessRule, call: Call): boolean {
   const source: End = { endpoint: call.source, address: call.sourceAddress, names: [] };
   const destination: End = { endpoint: call.destination, address: call.destinationAddress, names: call.destinationNames };
   const [own, other] = rule.direction === "ingress" ? [destination, source] : [source, destination];
   return (
-    own.endpoint.kind === "workload" &&
-    matchesAny(rule.subject, own) &&
-    matchesAny(rule.peer, other) &&
-    matchesPorts(rule.ports, call) &&
-    conditionHolds(rule, call)
+    own.endpoint.kind === "workload" && matchesAny(rule.subject, own) && matchesAny(rule.peer, other) && matchesPorts(rule.ports, call)
   );
 }
 
