@@ -11,7 +11,7 @@ const OUTPUTS: readonly { readonly from: readonly string[]; readonly to: string 
   { from: ["proto/grpc", "proto/google"], to: "src/grpc/generated" },
   { from: ["proto/spiffe"], to: "src/spiffe/generated" },
   { from: ["proto/vigil/agent"], to: "src/service/generated" },
-  { from: ["proto/envoy", "proto/vigil/authority"], to: "src/identity/generated" },
+  { from: ["proto/envoy", "proto/spire", "proto/vigil/authority"], to: "src/identity/generated" },
   { from: ["proto/test"], to: "test/grpc/generated" },
 ];
 

@@ -102,6 +102,22 @@ export const SETTINGS = {
   },
   "identity.upstreamKey": { kind: "text", value: "FILE", completes: "file", summary: "the upstream authority's private key, PEM" },
   "identity.upstreamBundle": { kind: "text", value: "FILE", completes: "file", summary: "the roots above the upstream authority, PEM" },
+  "identity.upstreamServer": {
+    kind: "text",
+    value: "HOST:PORT",
+    summary: "SPIRE server of the same trust domain that is the upstream authority (none unless given)",
+  },
+  "identity.upstreamSocket": {
+    kind: "text",
+    value: "PATH",
+    completes: "file",
+    summary: "unix socket of the agent that gives the authority an identity which that server knows as downstream",
+  },
+  "identity.downstreamListen": {
+    kind: "text",
+    value: "HOST:PORT",
+    summary: "address for authorities below: SPIRE servers, or other Vigils (none unless given)",
+  },
   "identity.webAuthorities": {
     kind: "text",
     value: "FILE",

@@ -115,7 +115,9 @@ async function svidOf({ authority }: TestAuthority, agent?: string): Promise<X50
   const { publicKey, privateKey } = newKeys();
   const spki = spkiOf(publicKey);
   const issued =
-    agent === undefined ? await authority.signOwn("authority", spki, []) : await authority.signAgent(authority.agentIdOf(agent), spki);
+    agent === undefined
+      ? await authority.signOwn(["vigil", "authority"], spki, [])
+      : await authority.signAgent(authority.agentIdOf(agent), spki);
   if (!issued.ok) throw issued.error;
   const svid = parseX509Svid(Buffer.concat(issued.value.certificates), privateKey.export({ type: "pkcs8", format: "der" }));
   if (!svid.ok) throw svid.error;

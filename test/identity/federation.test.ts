@@ -33,7 +33,7 @@ const other = (): Promise<TestAuthority> => testAuthority({ trustDomain: "other.
 
 async function ownCertificate({ authority }: TestAuthority): Promise<EndpointCertificate> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const issued = await authority.signOwn("bundle-endpoint", publicKey.export({ type: "spki", format: "der" }), []);
+  const issued = await authority.signOwn(["vigil", "bundle-endpoint"], publicKey.export({ type: "spki", format: "der" }), []);
   if (!issued.ok) throw issued.error;
   const svid = parseX509Svid(Buffer.concat(issued.value.certificates), privateKey.export({ type: "pkcs8", format: "der" }));
   if (!svid.ok) throw svid.error;

@@ -54,7 +54,7 @@ interface Remote {
 /** Serves on a port, under the name that the authority has there. */
 async function serve({ authority }: TestAuthority, { port = 0, name = "authority" } = {}): Promise<Remote> {
   const own = keys();
-  const issued = await authority.signOwn(name, spkiOf(own.publicKey), []);
+  const issued = await authority.signOwn(["vigil", name], spkiOf(own.publicKey), []);
   if (!issued.ok) throw issued.error;
   const svid = parseX509Svid(Buffer.concat(issued.value.certificates), own.privateKey.export({ type: "pkcs8", format: "der" }));
   if (!svid.ok) throw svid.error;

@@ -14,6 +14,8 @@ export interface SpireOptions {
   readonly webCertificate?: { readonly certificate: string; readonly key: string };
   /** PEM file: instead of the system's authorities. */
   readonly webAuthorities?: string;
+  /** A server of the same trust domain that this one is below of, and the agent that gives it an identity there. */
+  readonly upstream?: { readonly port: number; readonly workloadApi: string };
 }
 
 const START_MS = 60_000;
@@ -40,13 +42,17 @@ export class RunningSpire {
   }
 
   static async start(options: SpireOptions): Promise<RunningSpire> {
-    const { trustDomain, webCertificate, webAuthorities } = options;
+    const { trustDomain, webCertificate, webAuthorities, upstream } = options;
     const [port, bundlePort] = [await freePort(), await freePort()];
     const spire = new RunningSpire(peerProgram("spire", "spire-server"), trustDomain, port, bundlePort);
     const profile =
       webCertificate === undefined
         ? `profile "https_spiffe" {}`
         : `profile "https_web" { serving_cert_file { cert_file_path = "${webCertificate.certificate}" key_file_path = "${webCertificate.key}" file_sync_interval = "1h" } }`;
+    const above =
+      upstream === undefined
+        ? ""
+        : `  UpstreamAuthority "spire" { plugin_data { server_address = "127.0.0.1" server_port = "${upstream.port}" workload_api_socket = "${upstream.workloadApi}" } }\n`;
     const configuration = join(spire.directory, "server.conf");
     writeFileSync(
       configuration,
@@ -64,7 +70,7 @@ plugins {
   DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${spire.directory}/datastore.sqlite3" } }
   NodeAttestor "join_token" { plugin_data {} }
   KeyManager "memory" { plugin_data = {} }
-}
+${above}}
 `,
     );
     const environment = webAuthorities === undefined ? {} : { SSL_CERT_FILE: webAuthorities, SSL_CERT_DIR: "/nonexistent" };
@@ -101,6 +107,16 @@ plugins {
     const program = peerProgram("spire", "spire-agent");
     this.#launch(["run", "-config", configuration], program);
     await this.#until("the agent", () => spawnSync(program, ["healthcheck", "-socketPath", this.socket]).status === 0);
+  }
+
+  /** `HOST:PORT` of its API. */
+  get serverAddress(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  /** The file of one of its programs. */
+  static program(name: "spire-server" | "spire-agent"): string {
+    return peerProgram("spire", name);
   }
 
   get serverPid(): number {

@@ -12,6 +12,8 @@ const NEEDS: readonly (readonly [SettingKey, SettingKey])[] = [
   ["identity.upstreamCertificate", "identity.upstreamKey"],
   ["identity.upstreamKey", "identity.upstreamCertificate"],
   ["identity.upstreamBundle", "identity.upstreamCertificate"],
+  ["identity.upstreamServer", "identity.upstreamSocket"],
+  ["identity.upstreamSocket", "identity.upstreamServer"],
   ["identity.bundleCertificate", "identity.bundleKey"],
   ["identity.bundleKey", "identity.bundleCertificate"],
 ];
@@ -24,6 +26,11 @@ export function checkAuthoritySettings(settings: Settings): void {
   for (const [one, other] of NEEDS)
     if (settings[one] !== undefined && settings[other] === undefined)
       throw wrong(`\`${one}\` is set and \`${other}\` is not`, "set both, or neither");
+  if (settings["identity.upstreamServer"] !== undefined && settings["identity.upstreamCertificate"] !== undefined)
+    throw wrong(
+      "both a server and files are named as the upstream authority",
+      "keep `identity.upstreamServer` or `identity.upstreamCertificate`",
+    );
   for (const key of ["identity.caTtl", "identity.tokenKeyTtl"] as const)
     if (settings[key] < MIN_KEY_TTL_MS)
       throw wrong(`expected \`${key}\` to be at least ${formatDuration(MIN_KEY_TTL_MS)}`, "such as `30d`");

@@ -1,5 +1,5 @@
 /** Where the authority listens beside its unix socket: for agents elsewhere, and for those who fetch its bundle. */
-import { isIP } from "node:net";
+import { type AddressInfo, isIP } from "node:net";
 import { createServer, type TlsOptions } from "node:tls";
 import type { GrpcServer } from "../../grpc/server.ts";
 import type { Authority } from "../../identity/authority/authority.ts";
@@ -11,7 +11,7 @@ import { parseListenAddress } from "../listen-address.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../settings.ts";
 import { readSettingFile } from "./checked-settings.ts";
-import { ownSvid, pemOf } from "./own-svid.ts";
+import { type OwnPath, ownSvid, pemOf } from "./own-svid.ts";
 
 export interface ListenerParts {
   readonly authority: Authority;
@@ -24,16 +24,26 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const FILES_CHECKED_EVERY_MS = 60_000;
 
 /** Serves agents over TLS. Resolves with the address, or undefined when none is configured. */
-export async function listenForAgents(server: GrpcServer, parts: ListenerParts): Promise<string | undefined> {
-  const { settings, authority, log, signal } = parts;
-  const address = settings["identity.agentListen"];
+export const listenForAgents = (server: GrpcServer, parts: ListenerParts): Promise<string | undefined> =>
+  listenWithSvid(server, parts, { setting: "identity.agentListen", path: ["vigil", "authority"] });
+
+/** Serves authorities below. They look for the identity that a SPIRE server has, so the listener shows that one. */
+export const listenForDownstream = (server: GrpcServer, parts: ListenerParts): Promise<string | undefined> =>
+  listenWithSvid(server, parts, { setting: "identity.downstreamListen", path: ["spire", "server"] });
+
+async function listenWithSvid(
+  server: GrpcServer,
+  { settings, authority, log, signal }: ListenerParts,
+  { setting, path }: { readonly setting: "identity.agentListen" | "identity.downstreamListen"; readonly path: OwnPath },
+): Promise<string | undefined> {
+  const address = settings[setting];
   if (address === undefined) return undefined;
   const { host, port } = parseListenAddress(address);
   const options = (svid: Parameters<typeof pemOf>[0]): TlsOptions => ({ ...secureContextOptions(svid, "TLSv1.3") });
-  const first = await ownSvid({ authority, name: "authority", dnsNames: namesOf(host), log, signal }, (svid) =>
+  const first = await ownSvid({ authority, path, dnsNames: namesOf(host), log, signal }, (svid) =>
     listener.setSecureContext(options(svid)),
   );
-  // What is presented is verified by the authority itself, against the bundle of its own trust domain.
+  // What is presented is verified by the services, against the bundle of its own trust domain.
   const listener = createServer({
     ...options(first),
     requestCert: true,
@@ -46,7 +56,8 @@ export async function listenForAgents(server: GrpcServer, parts: ListenerParts):
     listener.once("error", (error) => reject(cannotListen(address, error)));
     listener.listen({ host, port }, () => resolve());
   });
-  return address;
+  // A server that listens on a port has an address of this kind.
+  return `${host}:${(listener.address() as AddressInfo).port}`;
 }
 
 /** Serves the bundle. Resolves with the endpoint, or undefined when none is configured. */
@@ -90,7 +101,7 @@ async function endpointCertificate(
   };
   const first = await read();
   if (first === undefined) {
-    const own = { authority, name: "bundle-endpoint", dnsNames: namesOf(host), log, signal };
+    const own = { authority, path: ["vigil", "bundle-endpoint"] as const, dnsNames: namesOf(host), log, signal };
     return pemOf(await ownSvid(own, (svid) => use(pemOf(svid))));
   }
   let current = first;

@@ -6,10 +6,12 @@ import { encodePem } from "../../lib/pem.ts";
 import { parseX509Svid, type X509Svid } from "../../spiffe/x509-svid.ts";
 import type { Log } from "../log.ts";
 
+/** Of the SPIFFE ID: `vigil/authority`. */
+export type OwnPath = readonly ["vigil" | "spire", string];
+
 export interface OwnSvidOptions {
   readonly authority: Authority;
-  /** `spiffe://<trust domain>/vigil/<name>` */
-  readonly name: string;
+  readonly path: OwnPath;
   readonly dnsNames: readonly string[];
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -19,7 +21,7 @@ const RETRY_MS = 5_000;
 
 /** The first one; `use` is called with each later one. Rejects when there is none. */
 export async function ownSvid(options: OwnSvidOptions, use: (svid: X509Svid) => void): Promise<X509Svid> {
-  const { authority, name, log, signal } = options;
+  const { authority, path, log, signal } = options;
   let current = await issue(options);
   let timer: NodeJS.Timeout | undefined;
   const renew = async (): Promise<void> => {
@@ -28,7 +30,7 @@ export async function ownSvid(options: OwnSvidOptions, use: (svid: X509Svid) => 
       use(current.svid);
       schedule(current.renewAtMs - Date.now());
     } catch (thrown) {
-      log("error", `the certificate of ${name} cannot be renewed: ${messageOf(thrown)}`);
+      log("error", `the certificate of ${path.join("/")} cannot be renewed: ${messageOf(thrown)}`);
       schedule(RETRY_MS);
     }
   };
@@ -54,9 +56,9 @@ interface Own {
   readonly authorityId: string;
 }
 
-async function issue({ authority, name, dnsNames }: OwnSvidOptions): Promise<Own> {
+async function issue({ authority, path, dnsNames }: OwnSvidOptions): Promise<Own> {
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const issued = await authority.signOwn(name, publicKey.export({ type: "spki", format: "der" }), dnsNames);
+  const issued = await authority.signOwn(path, publicKey.export({ type: "spki", format: "der" }), dnsNames);
   if (!issued.ok) throw issued.error;
   const svid = parseX509Svid(Buffer.concat(issued.value.certificates), privateKey.export({ type: "pkcs8", format: "der" }));
   if (!svid.ok) throw svid.error;

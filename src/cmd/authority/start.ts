@@ -1,6 +1,6 @@
 /** The authority process: holds the keys of the trust domain, and answers agents and the command line. */
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { GrpcServer } from "../../grpc/server.ts";
 import { adminService } from "../../identity/authority/admin-service.ts";
 import { Authority } from "../../identity/authority/authority.ts";
@@ -9,10 +9,13 @@ import { authorityService } from "../../identity/authority/authority-service.ts"
 import { AuthoritySet, type KeyLifetime } from "../../identity/authority/authority-set.ts";
 import { ConnectedAgents } from "../../identity/authority/connected-agents.ts";
 import { DiskKeyStore } from "../../identity/authority/disk-key-store.ts";
+import { downstreamServices } from "../../identity/authority/downstream-service.ts";
 import { fileUpstream } from "../../identity/authority/file-upstream.ts";
+import { followUpstream } from "../../identity/authority/follow-upstream.ts";
 import type { Journal } from "../../identity/authority/journal.ts";
 import type { Registrations } from "../../identity/authority/registrations.ts";
 import { longestSvidMs } from "../../identity/authority/rotation.ts";
+import { SpireUpstream } from "../../identity/authority/spire-upstream.ts";
 import { fileStorage, StoredJournal } from "../../identity/authority/stored-journal.ts";
 import type { UpstreamAuthority } from "../../identity/authority/upstream-authority.ts";
 import { BundleStore } from "../../identity/federation/bundle-store.ts";
@@ -22,6 +25,7 @@ import { parseFederationEndpoint } from "../../spiffe/federation.ts";
 import { parseTrustDomain, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { EventForwarder } from "../event-forwarder.ts";
 import { authoritySocket, registrationPaths } from "../identity-sockets.ts";
+import { parseListenAddress } from "../listen-address.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
@@ -29,7 +33,7 @@ import type { Settings } from "../settings.ts";
 import { AuthorityAudit } from "./audit.ts";
 import { builtInEntries } from "./built-in-entries.ts";
 import { checkAuthoritySettings, readSettingFile } from "./checked-settings.ts";
-import { listenForAgents, listenForBundles } from "./listeners.ts";
+import { listenForAgents, listenForBundles, listenForDownstream } from "./listeners.ts";
 import { openRegistrations } from "./registration-source.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
@@ -64,11 +68,12 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   let { first: registrations } = source;
   const keyStore = await DiskKeyStore.open(join(folder, "keys"));
   const journal = await StoredJournal.open(fileStorage(join(folder, "journal.json")), trustDomain, keyStore);
+  const upstream = upstreamOf(configuration, trustDomain);
   const authorities = await AuthoritySet.open({
     trustDomain,
     journal,
     keyStore,
-    upstream: upstreamOf(configuration),
+    upstream,
     lifetimeOf: (kind) => lifetimeOf(kind, registrations, configuration),
     refreshHintMs: () => registrations.trustDomain?.refreshHintMs ?? configuration["identity.refreshHint"],
     nowMs: Date.now,
@@ -132,12 +137,22 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   const parts = { authority, settings: configuration, log, signal: stopping.signal };
   const agentAddress = await listenForAgents(remote, parts);
   const bundleEndpoint = await listenForBundles(parts);
+  const publishAbove = upstream?.publishJwtKey?.bind(upstream);
+  const downstream = new GrpcServer({ services: downstreamServices({ authority, nowMs: Date.now, publishAbove }), onFailure });
+  const downstreamAddress = await listenForDownstream(downstream, parts);
+  if (upstream?.trust !== undefined) followUpstream({ authorities, upstream, onProblem: upstreamNarrator(log) }, stopping.signal);
   keepAdvancing(authority, log, stopping.signal);
   return {
-    report: reportOf(authority, { paths, agentAddress, bundleAddress: bundleEndpoint && `${bundleEndpoint.host}:${bundleEndpoint.port}` }),
+    report: reportOf(authority, {
+      paths,
+      agentAddress,
+      downstreamAddress,
+      bundleAddress: bundleEndpoint && `${bundleEndpoint.host}:${bundleEndpoint.port}`,
+    }),
     drain: async (withinMs) => {
-      await Promise.all([local.close(withinMs / 2), remote.close(withinMs / 2)]);
+      await Promise.all([local, remote, downstream].map((server) => server.close(withinMs / 2)));
       stopping.abort();
+      await upstream?.close?.();
       federation.close();
       await events.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 4));
     },
@@ -150,7 +165,10 @@ function ownTrustDomain(configuration: Settings): TrustDomain {
   throw new VigilError(domain.error.code, `the setting \`identity.trustDomain\`: ${domain.error.message}`, { cause: domain.error });
 }
 
-function upstreamOf(configuration: Settings): UpstreamAuthority | undefined {
+function upstreamOf(configuration: Settings, trustDomain: TrustDomain): UpstreamAuthority | undefined {
+  const { "identity.upstreamServer": server, "identity.upstreamSocket": socket } = configuration;
+  if (server !== undefined && socket !== undefined)
+    return new SpireUpstream({ ...parseListenAddress(server), trustDomain, workloadApi: `unix://${resolve(socket)}` });
   const {
     "identity.upstreamCertificate": certificatePath,
     "identity.upstreamKey": keyPath,
@@ -158,6 +176,13 @@ function upstreamOf(configuration: Settings): UpstreamAuthority | undefined {
   } = configuration;
   return certificatePath === undefined || keyPath === undefined ? undefined : fileUpstream({ certificatePath, keyPath, bundlePath });
 }
+
+const upstreamNarrator =
+  (log: Log): ((problem: string | undefined) => void) =>
+  (problem) =>
+    problem === undefined
+      ? log("info", "the upstream authority is followed again")
+      : log("warning", `the upstream authority is not followed: ${problem}; what it said last stays in force`);
 
 function lifetimeOf(kind: AuthorityKind, { trustDomain }: Registrations, configuration: Settings): KeyLifetime {
   const keyType = trustDomain?.[kind].keyType ?? configuration["identity.keyType"];
@@ -212,8 +237,14 @@ function reportOf(
   {
     paths,
     agentAddress,
+    downstreamAddress,
     bundleAddress,
-  }: { readonly paths: readonly string[]; readonly agentAddress: string | undefined; readonly bundleAddress: string | undefined },
+  }: {
+    readonly paths: readonly string[];
+    readonly agentAddress: string | undefined;
+    readonly downstreamAddress: string | undefined;
+    readonly bundleAddress: string | undefined;
+  },
 ): ReadyReport {
   return {
     on: [
@@ -222,6 +253,7 @@ function reportOf(
         where: `${authority.trustDomain}, ${authority.registrations.entries.size} workloads from ${paths.join(", ")} and built in`,
       },
       ...(agentAddress === undefined ? [] : [{ what: "remote agents", where: agentAddress }]),
+      ...(downstreamAddress === undefined ? [] : [{ what: "authorities below", where: downstreamAddress }]),
       ...(bundleAddress === undefined ? [] : [{ what: "bundle endpoint", where: `https://${bundleAddress}` }]),
     ],
     off: [],

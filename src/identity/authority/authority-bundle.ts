@@ -1,37 +1,59 @@
 /** From the records of authorities to what others are told: the bundle, and the issuer of certificates. */
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import type { CertificateIssuer } from "../../lib/certificate.ts";
 import type { TrustBundle } from "../../spiffe/bundle.ts";
 import type { TokenKey } from "../../spiffe/token-key.ts";
 import { parseX509Certificate, type X509Certificate } from "../../spiffe/x509-certificate.ts";
 import { authorityError } from "./authority-error.ts";
 import { type AuthorityCertificate, type AuthorityRecord, isPublished } from "./authority-record.ts";
+import type { UpstreamTrust } from "./foreign-trust.ts";
 import type { JournalState } from "./journal.ts";
 import { type SigningKey, tokenAlgorithmOf } from "./key-store.ts";
 
-/** What others trust: roots of certificates and keys of tokens, in the order in which they were made. */
-export function authorityBundle({ trustDomain, sequence, authorities }: JournalState, refreshHintSeconds: number): TrustBundle {
+/**
+ * What others trust: roots of certificates and keys of tokens, in the order in which they were made; then what the authority above says, and
+ * the keys that those below have published. Nothing of the latter takes the place of a key of ours.
+ */
+export function authorityBundle(state: JournalState, refreshHintSeconds: number): TrustBundle {
+  const { trustDomain, sequence, authorities, upstream } = state;
   const published = authorities.filter(isPublished);
   const roots = new Map<string, X509Certificate>();
   for (const { certificate } of published)
-    for (const root of certificate === undefined ? [] : rootsOf(certificate)) roots.set(Buffer.from(root.der).toString("base64"), root);
+    for (const root of certificate === undefined ? [] : rootsOf(certificate, upstream)) roots.set(base64(root.der), root);
+  for (const root of upstream?.roots ?? []) roots.set(base64(root), certificateOf(root));
   const tokenKeys = (kind: "jwt" | "wit"): ReadonlyMap<string, TokenKey> =>
     new Map(published.filter((record) => record.kind === kind).map((record) => [record.id, tokenKeyOf(record)]));
   return {
     trustDomain,
     x509Authorities: [...roots.values()],
-    jwtKeys: tokenKeys("jwt"),
+    jwtKeys: new Map([...foreignKeys(state), ...tokenKeys("jwt")]),
     witKeys: tokenKeys("wit"),
     sequence,
     refreshHintSeconds,
   };
 }
 
-const rootsOf = ({ der, upstream }: AuthorityCertificate): readonly X509Certificate[] => (upstream?.roots ?? [der]).map(certificateOf);
+const base64 = (octets: Uint8Array): string => Buffer.from(octets).toString("base64");
+
+/** Once the authority above says what it trusts, that is what counts: a root that it dropped is trusted no more. */
+const rootsOf = ({ der, upstream }: AuthorityCertificate, trust: UpstreamTrust | undefined): readonly X509Certificate[] =>
+  upstream === undefined ? [certificateOf(der)] : trust === undefined ? upstream.roots.map(certificateOf) : [];
+
+/** Of authorities above and below, without what is revoked here. */
+function foreignKeys({ upstream, downstreamKeys, deniedAuthorities, authorities }: JournalState): ReadonlyMap<string, TokenKey> {
+  const revoked = new Set([...deniedAuthorities.map(({ value }) => value), ...authorities.map(({ id }) => id)]);
+  const keys = [...(upstream?.jwtKeys ?? []), ...downstreamKeys].filter(({ keyId }) => !revoked.has(keyId));
+  return new Map(
+    keys.map(({ keyId, publicKeyInfo }) => [keyId, { keyId, publicKey: publicKeyOf(publicKeyInfo), algorithm: undefined }] as const),
+  );
+}
+
+const publicKeyOf = (publicKeyInfo: Uint8Array): KeyObject =>
+  createPublicKey({ key: Buffer.from(publicKeyInfo), format: "der", type: "spki" });
 
 const tokenKeyOf = ({ id, publicKeyInfo, keyType }: AuthorityRecord): TokenKey => ({
   keyId: id,
-  publicKey: createPublicKey({ key: Buffer.from(publicKeyInfo), format: "der", type: "spki" }),
+  publicKey: publicKeyOf(publicKeyInfo),
   algorithm: tokenAlgorithmOf(keyType),
 });
 

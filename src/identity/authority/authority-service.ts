@@ -215,9 +215,11 @@ function statusOf({ code }: VigilError): GrpcFailure {
     case "IDENTITY_ALGORITHM":
     case "IDENTITY_CSR":
     case "IDENTITY_PUBLIC_KEY":
+    case "AUTHORITY_KEY_CONFLICT":
       return "INVALID_ARGUMENT";
     case "AUTHORITY_PHASE":
     case "AUTHORITY_NOT_PUBLISHED":
+    case "IDENTITY_DOWNSTREAM":
       return "FAILED_PRECONDITION";
     case "AUTHORITY_LIMIT":
       return "RESOURCE_EXHAUSTED";

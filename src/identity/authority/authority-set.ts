@@ -2,17 +2,25 @@
  * The authorities of a trust domain: made, activated, replaced, tainted, revoked. Every change is in the journal before it is in force.
  * INVARIANT: nothing is signed by a key whose record is not on the disk.
  */
-import type { CertificateIssuer } from "../../lib/certificate.ts";
 import { messageOf, type VigilError } from "../../lib/error.ts";
 import type { KeyType } from "../../resource/trust-domain.ts";
 import type { TrustBundle } from "../../spiffe/bundle.ts";
-import type { RemoteTokenSigner } from "../../spiffe/compact-jws.ts";
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
-import { authorityBundle, issuerOf } from "./authority-bundle.ts";
+import { ActiveSigners, type CertificateSigner, type JwsSigner } from "./active-signers.ts";
+import { authorityBundle } from "./authority-bundle.ts";
 import { type AuthorityErrorCode, authorityError } from "./authority-error.ts";
+import { prune, replaced, withoutUpstream, withPrepared } from "./authority-phases.ts";
 import { AUTHORITY_KINDS, type AuthorityKind, type AuthorityRecord } from "./authority-record.ts";
+import {
+  type DownstreamKey,
+  isSameTrust,
+  isUndermined,
+  type UpstreamTrust,
+  withDownstreamKey,
+  withoutExpiredKeys,
+} from "./foreign-trust.ts";
 import type { Journal, JournalState } from "./journal.ts";
-import { type KeyStore, type SigningKey, tokenAlgorithmOf } from "./key-store.ts";
+import type { KeyStore, SigningKey } from "./key-store.ts";
 import { makeAuthority } from "./make-authority.ts";
 import { dueStep, fittingRefreshHintSeconds, nextDueMs, publishedMs, type RotationStep } from "./rotation.ts";
 import type { UpstreamAuthority } from "./upstream-authority.ts";
@@ -46,37 +54,13 @@ export interface AuthorityNews {
   readonly isOnly: boolean;
 }
 
-/** What signs now. */
-export interface ActiveSigner {
-  readonly record: AuthorityRecord;
-  readonly key: SigningKey;
-}
-
-export interface CertificateSigner extends ActiveSigner {
-  readonly issuer: CertificateIssuer;
-  /** What follows the leaf in a chain, DER. */
-  readonly chain: readonly Uint8Array[];
-}
-
-export interface JwsSigner extends ActiveSigner {
-  readonly algorithm: RemoteTokenSigner["algorithm"];
-}
-
-interface Signers {
-  readonly x509: CertificateSigner | undefined;
-  readonly jwt: JwsSigner | undefined;
-  readonly wit: JwsSigner | undefined;
-}
-
-/** Gone ones of each kind that are still shown. */
-const KEPT_GONE = 4;
 const MAX_STEPS = 32;
 const LONGEST_WAIT_MS = 60 * 60 * 1000;
 
 export class AuthoritySet {
   readonly #options: AuthoritySetOptions;
   readonly #listeners = new Set<() => void>();
-  #signers: Signers = { x509: undefined, jwt: undefined, wit: undefined };
+  readonly #signers = new ActiveSigners();
   #bundle: TrustBundle;
   /** Changes happen one after another. */
   #last: Promise<unknown> = Promise.resolve();
@@ -94,6 +78,7 @@ export class AuthoritySet {
     const set = new AuthoritySet(options);
     await set.#loadKeys();
     await set.#removeOrphans();
+    if (options.upstream?.trust === undefined && options.journal.state.upstream !== undefined) await set.#change(withoutUpstream);
     await set.advance();
     return set;
   }
@@ -120,20 +105,12 @@ export class AuthoritySet {
 
   /** Throws `AUTHORITY_NONE_ACTIVE` when nothing may sign certificates now. */
   certificateSigner(): CertificateSigner {
-    return this.#alive(this.#signers.x509, "x509");
+    return this.#signers.certificate(this.#options.nowMs());
   }
 
   /** Throws `AUTHORITY_NONE_ACTIVE` when nothing may sign such tokens now. */
   tokenSigner(kind: "jwt" | "wit"): JwsSigner {
-    return this.#alive(this.#signers[kind], kind);
-  }
-
-  /** An expired authority signs nothing, even when the timer that replaces it is late. */
-  #alive<S extends ActiveSigner>(signer: S | undefined, kind: AuthorityKind): S {
-    if (signer !== undefined && signer.record.notAfterMs > this.#options.nowMs()) return signer;
-    throw authorityError("AUTHORITY_NONE_ACTIVE", `no authority of kind ${kind} may sign now`, {
-      hint: "`vigil trust show` shows what became of the last one; the log says why no other could be made",
-    });
+    return this.#signers.token(kind, this.#options.nowMs());
   }
 
   /** Called after bundle, signers or taints have changed. Returns how to end it. */
@@ -151,8 +128,12 @@ export class AuthoritySet {
           if (step === undefined) break;
           await this.#take(kind, step);
         }
+      const { state } = this.#options.journal;
+      const nowMs = this.#options.nowMs();
+      if (state.downstreamKeys.some(({ expiresAtMs }) => expiresAtMs <= nowMs)) await this.#change((now) => withoutExpiredKeys(now, nowMs));
       const dueMs = AUTHORITY_KINDS.map((kind) => nextDueMs(this.#of(kind), this.refreshHintSeconds));
-      return Math.min(this.#options.nowMs() + LONGEST_WAIT_MS, ...dueMs);
+      const expiriesMs = this.#options.journal.state.downstreamKeys.map(({ expiresAtMs }) => expiresAtMs);
+      return Math.min(nowMs + LONGEST_WAIT_MS, ...dueMs, ...expiriesMs);
     });
   }
 
@@ -193,7 +174,7 @@ export class AuthoritySet {
   taint(id: string): Promise<AuthorityRecord> {
     return this.#serially(async () => {
       const record = this.#inPhase(id, ["old"], "tainted");
-      await this.#change((state) => replace(state, { ...record, isTainted: true }));
+      await this.#change((state) => replaced(state, { ...record, isTainted: true }));
       return this.#tell("taint", id, "what it signed is renewed at once");
     });
   }
@@ -205,12 +186,55 @@ export class AuthoritySet {
       const nowMs = this.#options.nowMs();
       await this.#change((state) => {
         const denial = { value: id, reason: "revoked", sinceMs: nowMs, untilMs: record.notAfterMs };
-        const without = replace(state, { ...record, phase: "gone", sinceMs: nowMs });
+        const without = replaced(state, { ...record, phase: "gone", sinceMs: nowMs });
         return { ...without, sequence: state.sequence + 1n, deniedAuthorities: [...state.deniedAuthorities, denial] };
       });
       await this.#destroyKey(record);
       return this.#tell("revoke", id, "it left the bundle; what it signed proves nothing any more");
     });
+  }
+
+  /**
+   * Takes over what the authority above says is trusted. When it no longer stands behind the certificate with which we sign, another is made,
+   * signs at once, and what was signed before is renewed. Rejects when that fails; what is trusted is in force then all the same.
+   */
+  followUpstream(trust: UpstreamTrust): Promise<void> {
+    return this.#serially(async () => {
+      if (!isSameTrust(this.#options.journal.state.upstream, trust))
+        await this.#change((state) => ({ ...state, sequence: state.sequence + 1n, upstream: trust }));
+      const undermined = this.#of("x509").filter((record) => record.phase !== "gone" && isUndermined(record, trust));
+      // The prepared one first, so that it is not what takes over.
+      for (const { id } of undermined.toSorted((one, other) => Number(other.phase === "prepared") - Number(one.phase === "prepared")))
+        await this.#replace(id, trust);
+    });
+  }
+
+  /** Has a key of an authority below trusted. Rejects with `AUTHORITY_KEY_CONFLICT` or `AUTHORITY_LIMIT`. */
+  publish(key: DownstreamKey): Promise<void> {
+    return this.#serially(() => this.#change((state) => withDownstreamKey(state, key, this.#options.nowMs())));
+  }
+
+  /** What is above an authority fails: it signs no more, and what it signed is renewed. */
+  async #replace(id: string, trust: UpstreamTrust): Promise<void> {
+    const record = this.#inPhase(id, ["prepared", "active", "old"], "replaced");
+    if (record.phase === "prepared") {
+      await this.#change((state) => replaced(state, { ...record, phase: "gone", sinceMs: this.#options.nowMs() }));
+      await this.#destroyKey(record);
+      this.#tell("retire", id, "what is above it is no longer trusted");
+      return;
+    }
+    if (record.phase === "active") {
+      const next = await this.#prepare("x509");
+      if (isUndermined(next, trust))
+        throw authorityError("AUTHORITY_UPSTREAM", "the authority above issues below what it no longer trusts", {
+          hint: "rotate the upstream authority; it is tried again",
+        });
+      await this.#activate(next);
+    }
+    const old = this.#inPhase(id, ["old"], "tainted");
+    if (old.isTainted) return;
+    await this.#change((state) => replaced(state, { ...old, isTainted: true }));
+    this.#tell("taint", id, "what is above it is no longer trusted: what it signed is renewed at once");
   }
 
   #serially<T>(work: () => Promise<T>): Promise<T> {
@@ -249,7 +273,7 @@ export class AuthoritySet {
       case "retire": {
         const record = this.#inPhase(step.id, ["prepared", "active", "old"], "retired");
         await this.#change((state) => ({
-          ...replace(state, { ...record, phase: "gone", sinceMs: this.#options.nowMs() }),
+          ...replaced(state, { ...record, phase: "gone", sinceMs: this.#options.nowMs() }),
           sequence: state.sequence + 1n,
         }));
         await this.#destroyKey(record);
@@ -270,7 +294,10 @@ export class AuthoritySet {
     const key = await keyStore.create(keyName, lifetimeOf(kind).keyType);
     try {
       const made = await makeAuthority(kind, key, { trustDomain, upstream, ttlMs: lifetimeOf(kind).ttlMs, nowMs: nowMs(), random });
-      await this.#change((state) => ({ ...state, sequence: state.sequence + 1n, authorities: [...state.authorities, made] }));
+      // Others of the trust domain learn of it from above.
+      if (kind === "jwt")
+        await upstream?.publishJwtKey?.({ keyId: made.id, publicKeyInfo: made.publicKeyInfo, expiresAtMs: made.notAfterMs });
+      await this.#change((state) => withPrepared(state, made));
       return this.#tell("prepare", made.id, "it is published and will sign later");
     } catch (thrown) {
       // No record names the key: it would be removed at the next start too.
@@ -290,8 +317,8 @@ export class AuthoritySet {
     const nowMs = this.#options.nowMs();
     const before = this.#of(prepared.kind).find(({ phase }) => phase === "active");
     await this.#change((state) => {
-      const activated = replace(state, { ...prepared, phase: "active", sinceMs: nowMs });
-      return before === undefined ? activated : replace(activated, { ...before, phase: "old", sinceMs: nowMs });
+      const activated = replaced(state, { ...prepared, phase: "active", sinceMs: nowMs });
+      return before === undefined ? activated : replaced(activated, { ...before, phase: "old", sinceMs: nowMs });
     }, loaded.key);
     if (before !== undefined) await this.#destroyKey(before);
     return this.#tell("activate", prepared.id, before === undefined ? "it signs" : `it signs instead of ${before.id}`);
@@ -304,27 +331,11 @@ export class AuthoritySet {
   }
 
   #apply(newKey?: SigningKey): void {
-    const keyOf = (record: AuthorityRecord): SigningKey | undefined =>
-      newKey?.name === record.keyName
-        ? newKey
-        : this.#signers[record.kind]?.key.name === record.keyName
-          ? this.#signers[record.kind]?.key
-          : undefined;
-    this.#use(keyOf);
+    this.#use((record) => (newKey?.name === record.keyName ? newKey : this.#signers.keyOf(record)));
   }
 
   #use(keyOf: (record: AuthorityRecord) => SigningKey | undefined): void {
-    const signer = (kind: AuthorityKind): ActiveSigner | undefined => {
-      const record = this.#of(kind).find(({ phase }) => phase === "active");
-      const key = record && keyOf(record);
-      return record === undefined || key === undefined ? undefined : { record, key };
-    };
-    const tokens = (kind: "jwt" | "wit"): JwsSigner | undefined => {
-      const active = signer(kind);
-      return active && { ...active, algorithm: tokenAlgorithmOf(active.key.keyType) };
-    };
-    const x509 = signer("x509");
-    this.#signers = { x509: x509 && { ...x509, ...issuerOf(x509.record, x509.key) }, jwt: tokens("jwt"), wit: tokens("wit") };
+    this.#signers.use(this.records, keyOf);
     this.#bundle = authorityBundle(this.#options.journal.state, this.refreshHintSeconds);
     for (const listener of this.#listeners) listener();
   }
@@ -347,7 +358,7 @@ export class AuthoritySet {
   async #lose(record: AuthorityRecord, reason: string): Promise<void> {
     const phase = record.phase === "active" ? "old" : "gone";
     await this.#change((state) => ({
-      ...replace(state, { ...record, phase, sinceMs: this.#options.nowMs() }),
+      ...replaced(state, { ...record, phase, sinceMs: this.#options.nowMs() }),
       sequence: phase === "gone" ? state.sequence + 1n : state.sequence,
     }));
     await this.#destroyKey(record);
@@ -382,21 +393,3 @@ export class AuthoritySet {
 export type AuthoritySetError = VigilError<AuthorityErrorCode>;
 
 const isKeyOf = (key: SigningKey, { publicKeyInfo }: AuthorityRecord): boolean => Buffer.compare(key.publicKeyInfo, publicKeyInfo) === 0;
-
-const replace = (state: JournalState, record: AuthorityRecord): JournalState => ({
-  ...state,
-  authorities: state.authorities.map((known) => (known.id === record.id ? record : known)),
-});
-
-function prune(state: JournalState): JournalState {
-  const gone = state.authorities.filter(({ phase }) => phase === "gone");
-  const forgotten = new Set(
-    AUTHORITY_KINDS.flatMap((kind) =>
-      gone
-        .filter((record) => record.kind === kind)
-        .toSorted((a, b) => b.sinceMs - a.sinceMs)
-        .slice(KEPT_GONE),
-    ),
-  );
-  return forgotten.size === 0 ? state : { ...state, authorities: state.authorities.filter((record) => !forgotten.has(record)) };
-}

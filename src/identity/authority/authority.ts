@@ -196,14 +196,20 @@ export class Authority {
     return entry !== undefined && isServedBy(entry, agentId) ? entry : undefined;
   }
 
+  /** The certificate of an authority below, of this key (SubjectPublicKeyInfo, DER, checked to be its own). */
+  signDownstream(entry: Entry, publicKeyInfo: Uint8Array, ttlMs: number): ReturnType<SvidIssuer["downstream"]> {
+    const request = { trustDomain: this.trustDomain, publicKeyInfo, ttlMs };
+    return this.#issuer.downstream(entry, request, { name: entry.spiffeId, agentId: "" });
+  }
+
   /** An X.509-SVID for an agent itself. */
   async signAgent(agentId: SpiffeId, publicKeyInfo: Uint8Array): Promise<Result<IssuedX509Svid, Refusal>> {
     return this.#issuer.x509(factsOf({ spiffeId: agentId, ttlMs: undefined, dnsNames: [] }), publicKeyInfo, { name: agentId, agentId });
   }
 
   /** The authority's own, for its endpoints. */
-  async signOwn(name: string, publicKeyInfo: Uint8Array, dnsNames: readonly string[]): Promise<Result<IssuedX509Svid, Refusal>> {
-    const spiffeId = this.#own(name);
+  async signOwn(path: readonly string[], publicKeyInfo: Uint8Array, dnsNames: readonly string[]): Promise<Result<IssuedX509Svid, Refusal>> {
+    const spiffeId = this.#own(path);
     return this.#issuer.x509(factsOf({ spiffeId, ttlMs: undefined, dnsNames }), publicKeyInfo, { name: spiffeId, agentId: "" });
   }
 
@@ -277,8 +283,8 @@ export class Authority {
     throw new RangeError(id.error.message);
   }
 
-  #own(name: string): SpiffeId {
-    const id = spiffeIdOf(this.trustDomain, ["vigil", name]);
+  #own(path: readonly string[]): SpiffeId {
+    const id = spiffeIdOf(this.trustDomain, path);
     if (id.ok) return id.value;
     throw new RangeError(id.error.message);
   }

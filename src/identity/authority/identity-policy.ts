@@ -29,7 +29,8 @@ export interface Registrar {
 /** What rules see of who asks for an SVID, and for which. */
 export interface IssuanceFacts {
   readonly workload: WorkloadFacts;
-  readonly kind: "x509" | "jwt" | "wit";
+  /** `ca`: the certificate of an authority below. */
+  readonly kind: "x509" | "jwt" | "wit" | "ca";
   readonly ttlMs: number;
   /** Of a JWT-SVID; empty otherwise. */
   readonly audience: readonly string[];

@@ -4,6 +4,7 @@ import { parseStrictJson } from "../../lib/strict-json.ts";
 import { parseTrustDomain } from "../../spiffe/spiffe-id.ts";
 import { authorityError } from "./authority-error.ts";
 import type { AuthorityCertificate, AuthorityRecord } from "./authority-record.ts";
+import type { DownstreamKey, ForeignTokenKey, UpstreamTrust } from "./foreign-trust.ts";
 import type { CommandedRelation, Denial, JoinToken, JournalState } from "./journal.ts";
 
 const VERSION = 1;
@@ -20,10 +21,24 @@ export function encodeJournal(state: JournalState): string {
     renewals: [...state.renewals].map(([id, beforeMs]) => [id, beforeMs]),
     joinTokens: state.joinTokens.map((token) => ({ ...token })),
     relations: state.relations.map(({ serverId, ...relation }) => ({ ...relation, ...(serverId === undefined ? {} : { serverId }) })),
+    downstreamKeys: state.downstreamKeys.map((key) => ({ ...encodeKey(key), publisher: key.publisher })),
+    ...(state.upstream === undefined ? {} : { upstream: encodeUpstream(state.upstream) }),
   });
 }
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+const encodeKey = ({ keyId, publicKeyInfo, expiresAtMs }: ForeignTokenKey): JsonObject => ({
+  keyId,
+  publicKeyInfo: base64(publicKeyInfo),
+  expiresAtMs,
+});
+
+const encodeUpstream = ({ roots, taintedIds, jwtKeys }: UpstreamTrust): JsonObject => ({
+  roots: roots.map(base64),
+  taintedIds: [...taintedIds],
+  jwtKeys: jwtKeys.map(encodeKey),
+});
 
 const encodeDenial = ({ untilMs, ...denial }: Denial): JsonObject => ({ ...denial, ...(untilMs === undefined ? {} : { untilMs }) });
 
@@ -61,6 +76,8 @@ export function decodeJournal(text: Uint8Array): JournalState {
     renewals: new Map(root.list("renewals", decodeRenewal)),
     joinTokens: root.list("joinTokens", decodeToken),
     relations: root.list("relations", decodeRelation),
+    downstreamKeys: root.optional("downstreamKeys") === undefined ? [] : root.list("downstreamKeys", decodeDownstreamKey),
+    upstream: decodeUpstream(root.optional("upstream")),
   };
 }
 
@@ -78,6 +95,29 @@ function decodeRenewal(value: JsonValue): readonly [string, number] {
   const [id, beforeMs] = isJsonArray(value) ? value : [];
   if (typeof id !== "string" || typeof beforeMs !== "number") throw damaged("a renewal is no pair of text and number");
   return [id, beforeMs];
+}
+
+const decodeKey = (value: JsonValue): ForeignTokenKey => {
+  const fields = new Fields(value, "a key");
+  return { keyId: fields.text("keyId"), publicKeyInfo: fields.bytes("publicKeyInfo"), expiresAtMs: fields.number("expiresAtMs") };
+};
+
+const decodeDownstreamKey = (value: JsonValue): DownstreamKey => ({
+  ...decodeKey(value),
+  publisher: new Fields(value, "a key").text("publisher"),
+});
+
+function decodeUpstream(value: JsonValue | undefined): UpstreamTrust | undefined {
+  if (value === undefined) return undefined;
+  const fields = new Fields(value, "what is trusted above");
+  return {
+    roots: fields.list("roots", decodeBytes),
+    taintedIds: fields.list("taintedIds", (id) => {
+      if (typeof id !== "string") throw damaged("expected the ID of an authority");
+      return id;
+    }),
+    jwtKeys: fields.list("jwtKeys", decodeKey),
+  };
 }
 
 const decodeToken = (value: JsonValue): JoinToken => {

@@ -5,6 +5,7 @@
 
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
 import type { AuthorityRecord } from "./authority-record.ts";
+import type { DownstreamKey, UpstreamTrust } from "./foreign-trust.ts";
 
 /** Something denied by call, with why and for how long. */
 export interface Denial {
@@ -42,6 +43,10 @@ export interface JournalState {
   readonly renewals: ReadonlyMap<string, number>;
   readonly joinTokens: readonly JoinToken[];
   readonly relations: readonly CommandedRelation[];
+  /** Keys that authorities below have published here. */
+  readonly downstreamKeys: readonly DownstreamKey[];
+  /** What the authority above said last; undefined when there is none that says anything. */
+  readonly upstream: UpstreamTrust | undefined;
 }
 
 export const emptyState = (trustDomain: TrustDomain): JournalState => ({
@@ -54,6 +59,8 @@ export const emptyState = (trustDomain: TrustDomain): JournalState => ({
   renewals: new Map(),
   joinTokens: [],
   relations: [],
+  downstreamKeys: [],
+  upstream: undefined,
 });
 
 /** Where a journal is kept. */

@@ -8,16 +8,24 @@ import { signJwtSvid, signJwtSvidRemotely } from "../../spiffe/jwt-svid.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import { isFitting, isTokenAlgorithm } from "../../spiffe/token-key.ts";
 import { signWitSvid, signWitSvidRemotely } from "../../spiffe/wit-svid.ts";
+import type { CertificateSigner, JwsSigner } from "./active-signers.ts";
 import type { AuthorityErrorCode } from "./authority-error.ts";
-import type { AuthoritySet, CertificateSigner, JwsSigner } from "./authority-set.ts";
+import type { AuthoritySet } from "./authority-set.ts";
 import { readSubjectKey, type SubjectKeyErrorCode, subjectKeyProblem } from "./certification-request.ts";
 import type { Denials } from "./denials.ts";
+import { type DownstreamRequest, downstreamTtlMs, mayHaveDownstream, prepareDownstream } from "./downstream-certificate.ts";
 import type { IdentityPolicy, RuleRefusal, WorkloadFacts } from "./identity-policy.ts";
 import { BACKDATE_MS } from "./make-authority.ts";
 import { SerialSource, serialText } from "./serial.ts";
 
 /** Why an SVID is refused. Each is a row in ERRORS.md. */
-export type IssuanceErrorCode = "IDENTITY_DENIED" | "IDENTITY_RULE" | "IDENTITY_AUDIENCE" | "IDENTITY_ALGORITHM" | "IDENTITY_UNKNOWN_ENTRY";
+export type IssuanceErrorCode =
+  | "IDENTITY_DENIED"
+  | "IDENTITY_RULE"
+  | "IDENTITY_AUDIENCE"
+  | "IDENTITY_ALGORITHM"
+  | "IDENTITY_UNKNOWN_ENTRY"
+  | "IDENTITY_DOWNSTREAM";
 export type Refusal = VigilError<IssuanceErrorCode | SubjectKeyErrorCode | AuthorityErrorCode>;
 
 export interface IssuedX509Svid {
@@ -50,9 +58,12 @@ export interface Requester {
   readonly agentId: string;
 }
 
+/** What is issued: an SVID of a kind, or the certificate of an authority below. */
+export type IssuanceKind = "x509" | "jwt" | "wit" | "ca";
+
 /** One SVID, or why there is none, for the audit. */
 export interface IssuanceNews {
-  readonly kind: "x509" | "jwt" | "wit";
+  readonly kind: IssuanceKind;
   readonly requester: Requester;
   readonly spiffeId: string;
   readonly refusal: Refusal | undefined;
@@ -133,6 +144,31 @@ export class SvidIssuer {
     return { toBeSigned, svid: { spiffeId, hint, serial: serialText(serial), notBeforeMs, notAfterMs, renewAtMs, authorityId: record.id } };
   }
 
+  /** The certificate of an authority below, for a workload that is one. Of `ttlMs` as much as it may have; 0 asks for the usual. */
+  async downstream(
+    workload: WorkloadFacts,
+    { trustDomain, publicKeyInfo, ttlMs: wishedMs }: Pick<DownstreamRequest, "trustDomain" | "publicKeyInfo" | "ttlMs">,
+    requester: Requester,
+  ): Promise<Result<Pick<IssuedX509Svid, "certificates" | "serial" | "notAfterMs">, Refusal>> {
+    const ttlMs = downstreamTtlMs(wishedMs);
+    const refusal = this.#refusalOf(workload, { kind: "ca", ttlMs, audience: [] }, requester);
+    if (refusal !== undefined) return err(refusal);
+    const signer = this.#signer("ca", workload, requester, () => this.#options.authorities.certificateSigner());
+    if (!signer.ok) return signer;
+    if (!mayHaveDownstream(signer.value)) {
+      const message = "the certificate of this authority allows no authorities below it";
+      const hint = "what is above it must give it a path length of at least 1";
+      return this.#refuse("ca", workload, requester, new VigilError<IssuanceErrorCode>("IDENTITY_DOWNSTREAM", message, { hint }));
+    }
+    const serial = this.#serials.next();
+    const request = { trustDomain, publicKeyInfo, serial, nowMs: this.#options.nowMs(), ttlMs };
+    const { toBeSigned, notAfterMs, id } = prepareDownstream(request, signer.value);
+    const certificate = encodeSigned(toBeSigned, signer.value.key.scheme, await signer.value.key.sign(toBeSigned));
+    const what = `authority ${id}, serial ${serialText(serial)}, until ${new Date(notAfterMs).toISOString()}`;
+    this.#tell("ca", workload, requester, what, signer.value.record.id);
+    return ok({ certificates: [certificate, ...signer.value.chain], serial: serialText(serial), notAfterMs });
+  }
+
   /** A JWT-SVID for some audiences. UNTRUSTED audiences. */
   async jwt(workload: WorkloadFacts, audience: readonly string[], requester: Requester): Promise<Result<IssuedToken, Refusal>> {
     if (
@@ -202,7 +238,7 @@ export class SvidIssuer {
 
   #refusalOf(
     workload: WorkloadFacts,
-    request: { readonly kind: "x509" | "jwt" | "wit"; readonly ttlMs: number; readonly audience: readonly string[] },
+    request: { readonly kind: IssuanceKind; readonly ttlMs: number; readonly audience: readonly string[] },
     requester: Requester,
   ): Refusal | undefined {
     const { denials, policy } = this.rules;

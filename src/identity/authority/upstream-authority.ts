@@ -1,4 +1,6 @@
 /** An authority above ours: it issues our certificate, and its roots are what the trust domain trusts. */
+
+import type { ForeignTokenKey, UpstreamTrust } from "./foreign-trust.ts";
 import type { SigningKey } from "./key-store.ts";
 
 export interface UpstreamRequest {
@@ -28,4 +30,9 @@ export interface UpstreamAuthority {
   readonly name: string;
   /** Rejects with `AUTHORITY_UPSTREAM` when it does not or cannot issue. The caller checks what it got. */
   issue(request: UpstreamRequest): Promise<UpstreamCertificate>;
+  /** What the trust domain trusts now, beyond what is ours; absent where nobody can be asked. Rejects with `AUTHORITY_UPSTREAM`. */
+  readonly trust?: () => Promise<UpstreamTrust>;
+  /** Has a key of ours for JWT-SVIDs trusted by all of the trust domain. Rejects with `AUTHORITY_UPSTREAM`. */
+  readonly publishJwtKey?: (key: ForeignTokenKey) => Promise<void>;
+  readonly close?: () => Promise<void>;
 }
