@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { Diagnostic } from "../lib/diagnostic.ts";
+import { parseAccessResource } from "./access-resource.ts";
 import { readDocuments } from "./document.ts";
 import { type IdentityResource, parseIdentityResource } from "./identity-resource.ts";
 import type { Schema } from "./schema.ts";
@@ -119,13 +121,23 @@ test("documents of other kinds are none of its business", () => {
   expect(parse("apiVersion: vigil.dev/v1alpha1\nkind: Response\nmetadata: {name: x}\n").kind).toBe("other");
 });
 
+/** A document of any of Vigil's kinds. */
+function parseVigil(kind: string, spec: string): { readonly kind: string; readonly diagnostics?: readonly Diagnostic[] } {
+  if (kind === "Workload") return parse(workload(spec));
+  if (kind === "TrustDomain") return parse(trustDomain(spec));
+  const [document] = readDocuments(`apiVersion: vigil.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: x}\nspec: ${spec}`, "x.yaml").documents;
+  return document === undefined ? expect.fail("no document") : parseAccessResource(document);
+}
+
+/** Fields that hold lists of mappings. */
+const LISTS: ReadonlySet<string> = new Set(["federation", "registration", "issuance", "to", "from", "grants", "matchExpressions"]);
+
 describe("the schemas that are shown are what is read", () => {
   /** Names of the fields that the parser knows at a place: it lists them when one is unknown. */
   function knownAt(kind: string, path: readonly string[]): readonly string[] {
-    const inner = path.reduceRight((text, step) => `{${step}: ${text}}`, "{zzzzzzzzzzzz: 1}");
-    const listed = inner.replaceAll(/(federation|registration|issuance): (\{[^}]*\})/g, "$1: [$2]");
-    const parsed = parse(kind === "Workload" ? workload(listed) : trustDomain(listed));
-    const hint = parsed.kind === "refused" ? parsed.diagnostics.find(({ code }) => code === "RESOURCE_UNKNOWN_FIELD")?.hint : "";
+    const listed = path.reduceRight((text, step) => `{${step}: ${LISTS.has(step) ? `[${text}]` : text}}`, "{zzzzzzzzzzzz: 1}");
+    const parsed = parseVigil(kind, listed);
+    const hint = parsed.diagnostics?.find(({ code }) => code === "RESOURCE_UNKNOWN_FIELD")?.hint;
     return [...(hint ?? "").matchAll(/`(\w+)`/g)].map(([, name = ""]) => name).sort();
   }
   function* nodes(schema: Schema, path: readonly string[]): Generator<readonly [readonly string[], readonly string[]]> {

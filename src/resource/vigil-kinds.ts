@@ -1,4 +1,6 @@
 /** The kinds of Vigil's own group, with the schemas that `vigil explain` shows. */
+import { ACCESS_POLICY_SCHEMA } from "./access-policy-schema.ts";
+import { ACCESS_ROLE_SCHEMA, ROLE_ASSIGNMENT_SCHEMA } from "./access-role-schema.ts";
 import { type KnownKind, typeNameOf } from "./kubernetes-kinds.ts";
 import { definitionSchema } from "./kubernetes-table.ts";
 import type { Schema } from "./schema.ts";
@@ -7,6 +9,8 @@ import { WORKLOAD_SCHEMA } from "./workload-schema.ts";
 
 export const VIGIL_GROUP = "vigil.dev";
 export const VIGIL_VERSION = "v1alpha1";
+
+const NAMESPACED: ReadonlySet<string> = new Set(["AccessPolicy", "AccessRole", "RoleAssignment", "Workload"]);
 
 interface VigilKind extends KnownKind {
   /** Of the whole object. */
@@ -27,11 +31,19 @@ function vigilKind(kind: string, plural: string, description: string, spec: Sche
     ]),
     required: ["metadata", "spec"],
   };
-  return { ...names, type: { plural, namespaced: kind === "Workload", typeName: typeNameOf(names), subresources: new Map() }, schema };
+  return { ...names, type: { plural, namespaced: NAMESPACED.has(kind), typeName: typeNameOf(names), subresources: new Map() }, schema };
 }
 
 /** All of them, in alphabetical order. */
 export const vigilKinds = (): readonly VigilKind[] => [
+  vigilKind(
+    "AccessPolicy",
+    "accesspolicies",
+    "Who may call whom, enforced at every layer that can see enough to decide it",
+    ACCESS_POLICY_SCHEMA,
+  ),
+  vigilKind("AccessRole", "accessroles", "What may be done to what, as data that conditions of access policies ask", ACCESS_ROLE_SCHEMA),
+  vigilKind("RoleAssignment", "roleassignments", "Who has which roles", ROLE_ASSIGNMENT_SCHEMA),
   vigilKind(
     "TrustDomain",
     "trustdomains",
