@@ -29,11 +29,14 @@ export function explainKind({ subject, format }: ExplainOptions, terminal: Termi
     return EXIT.unable;
   }
   const steps = path.split(".").filter((step) => step !== "");
-  const found = schemaAt(vigilKinds().find(({ type }) => type.typeName === kind.type.typeName)?.schema ?? kubernetesSchemas(kind), steps);
+  const root = vigilKinds().find(({ type }) => type.typeName === kind.type.typeName)?.schema ?? kubernetesSchemas(kind);
+  const found = schemaAt(root, steps);
   if (found.schema === undefined) {
     const parent = [kind.kind, ...steps.slice(0, found.depth)].join(".");
     const meant = closestName(steps[found.depth] ?? "", found.siblings);
-    const hint = meant === undefined ? `\`vigil explain ${parent}\` shows its fields` : `did you mean \`${meant}\`?`;
+    const inSpec = found.depth === 0 && found.siblings.includes("spec") ? schemaAt(root, ["spec", ...steps]).schema : undefined;
+    const suggestion = inSpec === undefined ? meant : [kind.kind, "spec", ...steps].join(".");
+    const hint = suggestion === undefined ? `\`vigil explain ${parent}\` shows its fields` : `did you mean \`${suggestion}\`?`;
     noteError(terminal, `\`${parent}\` has no field \`${steps[found.depth]}\``, hint);
     return EXIT.unable;
   }

@@ -61,7 +61,7 @@ const peers = (description: string): Schema => ({
 
 export const ACCESS_POLICY_SCHEMA: Schema = {
   type: "object",
-  description: "Who may call whom; whom an Allow names in `to` is default-deny from then on",
+  description: "Who may call whom; an Allow makes what it names default-deny",
   required: ["to", "from"],
   properties: new Map<string, Schema>([
     ["to", peers("What is called: any of these")],

@@ -31,10 +31,11 @@ export const policyLintCommand: Command = defineCommand({
   path: "policy lint",
   summary: "find mistakes in policies before they are in force",
   description:
-    "Reads, type-checks and compiles them; names what does not fit together: policies without bindings, bindings without policies.",
+    "Reads, type-checks and compiles them; names what does not fit together: policies without bindings, bindings without policies. Of access and network policies: selectors about no Workload of the files, conditions that never hold or that no layer can judge, what has expired.",
   operands: [SOURCES],
   flags: {
     cost: { kind: "boolean", summary: "also list what every expression may cost, in Kubernetes' units, and which part causes it" },
+    resolve: { kind: "boolean", summary: "ask the resolvers of this host for the DNS names that access policies name" },
     format: FORMAT_FLAG,
   },
   examples: [
@@ -42,9 +43,9 @@ export const policyLintCommand: Command = defineCommand({
     { line: "vigil policy lint --cost builtin/pod-security", says: "with what the expressions may cost" },
   ],
   exitCodes: { 0: "no mistakes", 1: "mistakes", 2: "something could not be read" },
-  async run({ operands: sources, flags: { cost: showsCost, format }, terminal }) {
+  async run({ operands: sources, flags: { cost: showsCost, resolve: resolvesNames, format }, terminal }) {
     const { lintPolicies } = await import("../policy/lint.ts");
-    return lintPolicies({ sources, showsCost, format }, terminal);
+    return lintPolicies({ sources, showsCost, resolvesNames, format }, terminal);
   },
 });
 

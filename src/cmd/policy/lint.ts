@@ -14,20 +14,27 @@ import { noteDiagnostics } from "../notes.ts";
 import { readPolicySet } from "../policy-set.ts";
 import { alignColumns } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
+import { lintAccessPolicies } from "./lint-access-policies.ts";
 
 export interface LintOptions {
   readonly sources: readonly string[];
   /** Lists what every expression may cost. */
   readonly showsCost: boolean;
+  /** Asks the resolvers of this host for the DNS names of access policies. */
+  readonly resolvesNames?: boolean;
   readonly format: "text" | "json";
 }
 
-export async function lintPolicies({ sources, showsCost, format }: LintOptions, terminal: Terminal): Promise<ExitCode> {
+export async function lintPolicies(
+  { sources, showsCost, resolvesNames = false, format }: LintOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
   const set = await readPolicySet(sources);
   const { snapshot, diagnostics: mistakes, kinds } = compilePolicySet(set, "inactive");
-  const diagnostics = [...mistakes, ...checkTypes(set.resources, kinds)];
+  const access = await lintAccessPolicies(set.others, resolvesNames);
+  const diagnostics = [...mistakes, ...checkTypes(set.resources, kinds), ...access.diagnostics];
   const count = (severity: Diagnostic["severity"]): number => diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
-  const summary = { policies: ownPolicies(snapshot).length, errors: count("error"), warnings: count("warning") };
+  const summary = { policies: ownPolicies(snapshot).length + access.policies, errors: count("error"), warnings: count("warning") };
   const costs = showsCost ? costsOf(snapshot) : [];
   if (format === "json") {
     const findings = diagnostics.map(({ sourceLine: _, ...finding }) => finding);
