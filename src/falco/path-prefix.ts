@@ -7,6 +7,7 @@ interface Level {
   readonly patterns: { readonly pattern: string; readonly matches: (text: string) => boolean; readonly level: Level }[];
 }
 
+const SLASH = 0x2f;
 const newLevel = (): Level => ({ isEnd: false, names: new Map(), patterns: [] });
 const componentsOf = (path: string): readonly string[] => path.split("/").filter((component) => component !== "");
 
@@ -22,7 +23,7 @@ export class PathPrefixes {
   }
 
   matches(path: string): boolean {
-    return found(this.#root, componentsOf(path), 0);
+    return found(this.#root, path, 0);
   }
 }
 
@@ -40,11 +41,17 @@ function descend(level: Level, component: string): Level {
   return next;
 }
 
-function found(level: Level, components: readonly string[], at: number): boolean {
+/** Goes down the path without taking it apart: most of them are found to be others at their first component. */
+function found(level: Level, path: string, from: number): boolean {
   if (level.isEnd) return true;
-  const component = components[at];
-  if (component === undefined) return false;
+  let start = from;
+  while (path.charCodeAt(start) === SLASH) start += 1;
+  if (start >= path.length) return false;
+  const slash = path.indexOf("/", start);
+  const end = slash < 0 ? path.length : slash;
+  const component = path.slice(start, end);
   const next = level.names.get(component);
-  if (next !== undefined && found(next, components, at + 1)) return true;
-  return level.patterns.some((pattern) => pattern.matches(component) && found(pattern.level, components, at + 1));
+  if (next !== undefined && found(next, path, end)) return true;
+  for (const { matches, level: below } of level.patterns) if (matches(component) && found(below, path, end)) return true;
+  return false;
 }

@@ -14,7 +14,7 @@ import { ExpressionCompiler } from "./expression-compiler.ts";
 import { selects, selectsEverything } from "./label-match.ts";
 import { checkConditions, describeError, runExpression } from "./run-expression.ts";
 import { RUNTIME_VARIABLES, runtimeEnvironment } from "./runtime-declarations.ts";
-import { pathOf, type RunningWorkload, RuntimeBindings } from "./runtime-view.ts";
+import { AGES, pathOf, type RunningWorkload, RuntimeBindings } from "./runtime-view.ts";
 
 /** What one policy says about one event. */
 export interface RuntimeMatchResult {
@@ -60,10 +60,15 @@ export function compileRuntimePolicies(policies: readonly RuntimePolicy[]): {
       byEvent.set(name, same);
     }
   }
+  const rulesOf = new Map([...byEvent].map(([name, rules]) => [name, eventRules(rules)]));
   const judge: RuntimeRules["judge"] = (event, workloadOf) => {
     const name = runtimeEventName(event);
-    const rules = name === undefined ? undefined : byEvent.get(name);
-    return name === undefined || rules === undefined ? null : judgeAll(rules, event, name, workloadOf);
+    const rules = name === undefined ? undefined : rulesOf.get(name);
+    if (name === undefined || rules === undefined) return null;
+    const { all, withoutPaths, paths } = rules;
+    const path = paths === undefined ? "" : pathOf(event);
+    const able = paths === undefined || paths.matches(path) ? all : withoutPaths;
+    return able.length === 0 ? null : judgeAll(able, { event, name, path }, workloadOf);
   };
   return {
     rules: { policies: compiled.map(({ policy }) => policy), interest: interestOf(byEvent), judge },
@@ -75,15 +80,18 @@ interface CompiledRuntimePolicy {
   readonly policy: RuntimePolicy;
   readonly paths: PathPrefixes | undefined;
   readonly isForAll: boolean;
-  readonly conditions: readonly CompiledCondition[];
+  readonly conditions: readonly RuntimeCondition[];
   readonly exceptions: readonly (CompiledCondition & { readonly expiresAtMs: number | undefined })[];
   readonly message: CompiledExpression | undefined;
   readonly key: CompiledExpression | undefined;
   readonly thresholdKey: CompiledExpression | undefined;
   /** Those that its expressions name. */
   readonly variables: readonly string[];
-  /** Those that its conditions name, which decide most events. */
-  readonly conditionVariables: readonly string[];
+}
+
+/** With the variables that it names: those of later conditions are made when the earlier ones hold, which is seldom. */
+interface RuntimeCondition extends CompiledCondition {
+  readonly needs: readonly string[];
 }
 
 function compilePolicy(policy: RuntimePolicy, diagnostics: Diagnostic[]): CompiledRuntimePolicy | undefined {
@@ -100,25 +108,33 @@ function compilePolicy(policy: RuntimePolicy, diagnostics: Diagnostic[]): Compil
   diagnostics.push(...compiler.problems);
   if (compiler.problems.length > 0) return undefined;
   const variables = policy.variables.map(({ expression }) => expression.text);
-  const conditionTexts = [...variables, ...policy.conditions.map(({ expression }) => expression.text)];
+  const conditionTexts = policy.conditions.map(({ expression }) => expression.text);
   const texts = [...policy.exceptions.map(({ expression }) => expression), policy.message, policy.deduplicate.key, policy.threshold?.key];
   return {
     policy,
     paths: policy.match.paths.length === 0 ? undefined : new PathPrefixes(policy.match.paths),
     isForAll: selectsEverything(policy.match.workloads),
-    conditions,
+    conditions: conditions.map((condition) => {
+      const { text } = condition.expression;
+      return { ...condition, needs: namedIn(/\bvariables\b/.test(text) ? [...variables, text] : [text]) };
+    }),
     exceptions,
     message,
     key,
     thresholdKey,
-    conditionVariables: namedIn(conditionTexts),
-    variables: namedIn([...conditionTexts, ...texts.map((expression) => expression?.text ?? "")]),
+    variables: namedIn([...variables, ...conditionTexts, ...texts.map((expression) => expression?.text ?? "")]),
   };
 }
 
-/** A word in a text may be no variable but a field; then a value is made that nobody reads. */
-const namedIn = (texts: readonly string[]): readonly string[] =>
-  Object.keys(RUNTIME_VARIABLES).filter((name) => texts.some((text) => new RegExp(`\\b${name}\\b`).test(text)));
+/**
+ * Variables in the order in which they are made. A word in a text may be no variable but a field; then a value is made that nobody
+ * reads. Whatever is `dyn` may be asked for anything.
+ */
+function namedIn(texts: readonly string[]): readonly string[] {
+  const names = (name: string): boolean => texts.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+  const asksForAges = ["ageSeconds", "executableAgeSeconds", "dyn"].some(names);
+  return [...(asksForAges ? [AGES] : []), ...Object.keys(RUNTIME_VARIABLES).filter(names)];
+}
 
 function interestOf(byEvent: ReadonlyMap<RuntimeEventName, readonly CompiledRuntimePolicy[]>): RuntimeInterest {
   const paths: Partial<Record<RuntimeEventName, readonly string[]>> = {};
@@ -129,25 +145,47 @@ function interestOf(byEvent: ReadonlyMap<RuntimeEventName, readonly CompiledRunt
   return { events, calls: callsOf(new Set(events)), paths };
 }
 
+/** What an event is judged by. Most events that are about a path are about one that no policy asks for. */
+interface EventRules {
+  readonly all: readonly CompiledRuntimePolicy[];
+  readonly withoutPaths: readonly CompiledRuntimePolicy[];
+  /** All paths that some ask for; undefined when none does. */
+  readonly paths: PathPrefixes | undefined;
+}
+
+function eventRules(all: readonly CompiledRuntimePolicy[]): EventRules {
+  const asked = all.flatMap(({ policy }) => policy.match.paths);
+  return {
+    all,
+    withoutPaths: all.filter(({ paths }) => paths === undefined),
+    paths: asked.length === 0 ? undefined : new PathPrefixes(asked),
+  };
+}
+
+interface Judged {
+  readonly event: SyscallEvent;
+  readonly name: RuntimeEventName;
+  readonly path: string;
+}
+
 function judgeAll(
   rules: readonly CompiledRuntimePolicy[],
-  event: SyscallEvent,
-  name: RuntimeEventName,
+  judged: Judged,
   workloadOf: (event: SyscallEvent) => RunningWorkload,
 ): readonly RuntimeMatchResult[] | null {
   let found: RuntimeMatchResult[] | null = null;
-  let path: string | undefined;
   let bindings: RuntimeBindings | undefined;
-  let workload: RunningWorkload | undefined;
+  let frame: Frame | undefined;
+  const { event, name, path } = judged;
   for (const rule of rules) {
-    if (rule.paths !== undefined) {
-      path ??= pathOf(event);
-      if (!rule.paths.matches(path)) continue;
-    }
-    workload ??= workloadOf(event);
-    if (!rule.isForAll && !selects(rule.policy.match.workloads, workload.labels)) continue;
-    bindings ??= new RuntimeBindings(event, name, workload);
-    const result = judgeOne(rule, event, name, workload, bindings);
+    if (rule.paths !== undefined && !rule.paths.matches(path)) continue;
+    bindings ??= new RuntimeBindings(event, name, workloadOf(event));
+    if (!rule.isForAll && !selects(rule.policy.match.workloads, bindings.workload.labels)) continue;
+    frame ??= createFrame(bindings.made);
+    // Each policy has an account of its own.
+    frame.cost = 0;
+    frame.memo = null;
+    const result = judgeOne(rule, judged, frame, bindings);
     if (result === undefined) continue;
     found ??= [];
     found.push(result);
@@ -157,16 +195,15 @@ function judgeAll(
 
 function judgeOne(
   rule: CompiledRuntimePolicy,
-  event: SyscallEvent,
-  name: RuntimeEventName,
-  workload: RunningWorkload,
+  { event, name }: Judged,
+  frame: Frame,
   bindings: RuntimeBindings,
 ): RuntimeMatchResult | undefined {
   const { policy } = rule;
-  const frame = createFrame(bindings.having(rule.conditionVariables));
-  const conditions = checkConditions(rule.conditions, frame);
+  const { workload } = bindings;
+  const conditions = checkConditions<RuntimeCondition>(rule.conditions, frame, bindings);
   if (conditions.kind === "unmet") return undefined;
-  bindings.having(rule.variables);
+  bindings.make(rule.variables);
   const errors = conditions.kind === "error" ? [describeError(conditions.condition, conditions.error)] : [];
   const nowMs = Number(event.timeNs / 1_000_000n);
   const isInForce = (expiresAtMs: number | undefined): boolean => expiresAtMs === undefined || nowMs < expiresAtMs;

@@ -17,13 +17,18 @@ const MET: Conditions = { kind: "met" };
 
 /**
  * Whether all conditions hold. One that is false decides, whatever the others are; only without one does an error count, and then
- * the first. The conditions of a policy have a budget of their own.
+ * the first. The conditions of a policy have a budget of their own. `prepared` is told of each before it is evaluated.
  */
-export function checkConditions(conditions: readonly CompiledCondition[], frame: Frame): Conditions {
+export function checkConditions<C extends CompiledCondition>(
+  conditions: readonly C[],
+  frame: Frame,
+  prepared?: { prepare(condition: C): void },
+): Conditions {
   if (conditions.length === 0) return MET;
   const budget = frame.cost + MATCH_CONDITIONS_BUDGET;
   let failed: Conditions = MET;
   for (const condition of conditions) {
+    prepared?.prepare(condition);
     const value = runExpression(condition, frame, budget);
     if (value === true) continue;
     if (value === false) return { kind: "unmet", condition: condition.name };

@@ -19,8 +19,23 @@ function seconds(fromNs: bigint, toNs: bigint): number {
   return Number(toNs - fromNs) / 1e9;
 }
 
-function processValue(given: ProcessView | null, nowNs: bigint): CelValue {
-  const changedNs = given?.executable.ctimeNs ?? null;
+/** What differs from one moment to the next: worked out where an expression asks for it. */
+interface Ages {
+  readonly ageSeconds: number;
+  readonly executableAgeSeconds: number;
+}
+
+const NO_AGES: Ages = { ageSeconds: 0, executableAgeSeconds: -1 };
+
+function agesOf(given: ProcessView, nowNs: bigint): Ages {
+  const { startNs, execNs, executable } = given;
+  return {
+    ageSeconds: seconds(startNs, nowNs),
+    executableAgeSeconds: executable.ctimeNs === null ? -1 : seconds(executable.ctimeNs, execNs),
+  };
+}
+
+function processValue(given: ProcessView | null, { ageSeconds, executableAgeSeconds }: Ages = NO_AGES): CelValue {
   return {
     name: given?.name ?? "",
     executable: given?.exePath ?? "",
@@ -34,20 +49,20 @@ function processValue(given: ProcessView | null, nowNs: bigint): CelValue {
     user: given?.userName ?? "",
     hasTerminal: given !== null && given.tty !== 0,
     capabilities: given === null || given.capEffective === 0n ? [] : capabilityNames(given.capEffective).split(" "),
-    ageSeconds: given === null ? 0 : seconds(given.startNs, nowNs),
+    ageSeconds,
     isFromMemory: given?.executable.isFromMemfd ?? false,
     isOutsideImage: given?.executable.isUpperLayer ?? false,
-    executableAgeSeconds: given === null || changedNs === null ? -1 : seconds(changedNs, given.execNs),
+    executableAgeSeconds,
   };
 }
 
-const NOBODY: CelValue = processValue(null, 0n);
+const NOBODY: CelValue = processValue(null);
 const MAX_ANCESTORS = 64;
 
-function ancestorValues(given: ProcessView, nowNs: bigint): readonly CelValue[] {
-  const values: CelValue[] = [];
-  for (let at = given.parent; at !== null && values.length < MAX_ANCESTORS; at = at.parent) values.push(processValue(at, nowNs));
-  return values;
+function ancestorsOf(given: ProcessView): readonly ProcessView[] {
+  const found: ProcessView[] = [];
+  for (let at = given.parent; at !== null && found.length < MAX_ANCESTORS; at = at.parent) found.push(at);
+  return found;
 }
 
 const PATH_ARGUMENTS = ["name", "path", "filename", "pathname", "newpath", "linkpath"];
@@ -62,8 +77,9 @@ const isSocket = (fd: DescriptorView | null): boolean => fd !== null && (fd.sock
 /** The path that an event is about: of the descriptor, or as an argument names it; of two the new one. Empty when it is about none. */
 export function pathOf(event: SyscallEvent): string {
   if (event.type === "execve" || event.type === "execveat") return event.caller.exePath;
-  const second = textArgument(event, ["newpath", "linkpath"]);
-  if (second !== "") return second;
+  const { newpath, linkpath } = event.args;
+  if (typeof newpath === "string" && newpath !== "") return newpath;
+  if (typeof linkpath === "string" && linkpath !== "") return linkpath;
   return event.fd !== null && !isSocket(event.fd) ? event.fd.name : textArgument(event, PATH_ARGUMENTS);
 }
 
@@ -120,23 +136,51 @@ const eventValue = (event: SyscallEvent, name: RuntimeEventName): CelValue => ({
   result: event.result,
 });
 
+/** Beside the variables of expressions: that they ask for ages of processes. */
+export const AGES = "ages";
+const PROCESSES = ["process", "parent", "ancestors"];
+
 /** The variables of expressions, made when an expression first asks: most events are decided by the first of them. */
 export class RuntimeBindings {
   readonly #event: SyscallEvent;
   readonly #name: RuntimeEventName;
-  readonly #workload: RunningWorkload;
+  readonly workload: RunningWorkload;
   readonly #bindings: Record<string, CelValue> = {};
+  #hasAges = false;
 
   constructor(event: SyscallEvent, name: RuntimeEventName, workload: RunningWorkload) {
     this.#event = event;
     this.#name = name;
-    this.#workload = workload;
+    this.workload = workload;
   }
 
-  /** The bindings with at least these variables. */
-  having(variables: Iterable<string>): Readonly<Record<string, CelValue>> {
-    for (const variable of variables) this.#bindings[variable] ??= this.#make(variable);
+  /** Those that were made so far. */
+  get made(): Readonly<Record<string, CelValue>> {
     return this.#bindings;
+  }
+
+  /** Makes what a condition needs. */
+  prepare({ needs }: { readonly needs: readonly string[] }): void {
+    this.make(needs);
+  }
+
+  /** Makes those of these variables that are not there yet. */
+  make(variables: readonly string[]): void {
+    for (const variable of variables) {
+      if (variable === AGES) this.#addAges();
+      else this.#bindings[variable] ??= this.#make(variable);
+    }
+  }
+
+  /** From now on; what was made without them is made again. */
+  #addAges(): void {
+    if (this.#hasAges) return;
+    this.#hasAges = true;
+    for (const name of PROCESSES) if (name in this.#bindings) this.#bindings[name] = this.#make(name);
+  }
+
+  #process(given: ProcessView): CelValue {
+    return processValue(given, this.#hasAges ? agesOf(given, this.#event.timeNs) : NO_AGES);
   }
 
   #make(variable: string): CelValue {
@@ -145,17 +189,17 @@ export class RuntimeBindings {
       case "event":
         return eventValue(event, this.#name);
       case "process":
-        return processValue(event.caller, event.timeNs);
+        return this.#process(event.caller);
       case "parent":
-        return event.caller.parent === null ? NOBODY : processValue(event.caller.parent, event.timeNs);
+        return event.caller.parent === null ? NOBODY : this.#process(event.caller.parent);
       case "ancestors":
-        return ancestorValues(event.caller, event.timeNs);
+        return ancestorsOf(event.caller).map((ancestor) => this.#process(ancestor));
       case "file":
         return fileValue(event);
       case "network":
         return networkValue(event);
       case "workload":
-        return workloadValue(event, this.#workload);
+        return workloadValue(event, this.workload);
       default:
         throw new RangeError(`no variable of runtime policies: ${variable}`);
     }

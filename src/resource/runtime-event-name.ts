@@ -91,11 +91,12 @@ const NAMES: Readonly<Record<string, RuntimeEventName>> = {
 };
 /** Names of what no system call tells. */
 const NO_CALLS: ReadonlySet<string> = new Set(["signal", "capable"]);
+const BY_CALL: ReadonlyMap<string, RuntimeEventName> = new Map(Object.entries(NAMES));
 const OPENING: ReadonlySet<string> = new Set(["open", "openat", "openat2"]);
 
 /** What an event is to policies; undefined for what no policy can be about. */
 export function runtimeEventName(event: SyscallEvent): RuntimeEventName | undefined {
-  if (!OPENING.has(event.type)) return Object.hasOwn(NAMES, event.type) ? NAMES[event.type] : undefined;
+  if (!OPENING.has(event.type)) return BY_CALL.get(event.type);
   const flags = Number(event.args["flags"] ?? 0);
   if ((flags & O_ACCMODE) === 0) return "file.read";
   return (flags & O_CREAT) === 0 ? "file.write" : "file.create";

@@ -52,6 +52,22 @@ const shadow = (seconds = 0, name = "cat") =>
   });
 
 describe("detection", () => {
+  test("a later condition may ask for ages, of processes that were looked at before", () => {
+    const ages = detector({
+      policies: policy(`
+  match: {events: [process.exec]}
+  conditions:
+    - {name: name, expression: process.name == "bash" && parent.name == "sh" && ancestors.size() == 1}
+    - {name: age, expression: process.ageSeconds == 5.0 && process.executableAgeSeconds == 2.0 && ancestors[0].ageSeconds == 15.0}
+  severity: Low`),
+    });
+    const executable = { ...sampleProcess().executable, ctimeNs: START - 2n * SECOND };
+    const parent = sampleProcess({ name: "sh", startNs: START - 10n * SECOND });
+    const caller = sampleProcess({ name: "bash", startNs: START, execNs: START, parent, executable });
+    expect(ages.judge(sampleEvent("execve", { caller, timeNs: START + 5n * SECOND }))).toHaveLength(1);
+    expect(ages.judge(sampleEvent("execve", { caller, timeNs: START + 6n * SECOND }))).toHaveLength(0);
+  });
+
   test("a finding has who, what, the rule, its values and the ancestry", () => {
     const [first, second] = detector({ falco: FALCO }).judge(shadow());
     expect(first).toMatchObject({

@@ -84,7 +84,7 @@ const NO_DETECTIONS: readonly Detection[] = [];
 export class Detector {
   readonly #options: DetectorOptions;
   readonly #workloadOf: (event: SyscallEvent) => RunningWorkload;
-  /** Oldest first. */
+  /** By what they are the same in; oldest first. */
   readonly #open = new Map<string, Open>();
   /** Open findings that have happened again and whose time is over. */
   #closed: FindingFields[] = [];
@@ -119,9 +119,9 @@ export class Detector {
 
   /** Findings that happened more than once and whose time is over at `nowNs`, with how often and when: to be stored again. */
   flush(nowNs: bigint): readonly FindingFields[] {
-    for (const [id, open] of this.#open) {
+    for (const [same, open] of this.#open) {
       if (open.untilNs > nowNs) continue;
-      this.#open.delete(id);
+      this.#open.delete(same);
       this.#close(open);
     }
     const closed = this.#closed;
@@ -150,8 +150,8 @@ export class Detector {
 
   #add(match: Match, event: SyscallEvent, detections: Detection[]): void {
     this.#counts.matched += 1;
-    const findingId = idOf(match);
-    const open = this.#open.get(findingId);
+    const same = `${match.policy}\0${match.rule}\0${match.key}`;
+    const open = this.#open.get(same);
     if (open !== undefined && event.timeNs < open.untilNs) {
       open.count += 1;
       open.lastNs = event.timeNs;
@@ -161,26 +161,26 @@ export class Detector {
       return;
     }
     if (open !== undefined) {
-      this.#open.delete(findingId);
+      this.#open.delete(same);
       this.#close(open);
     }
     const isLimited = this.#isLimited(match, event);
     if (isLimited && !isStopping(match.action)) return;
     const time = formatTimeNs(event.timeNs);
-    const fields: FindingFields = { ...match.describe(), findingId, firstSeen: time, lastSeen: time, count: 1 };
-    this.#remember(findingId, fields, match, event);
+    const fields: FindingFields = { ...match.describe(), findingId: idOf(same), firstSeen: time, lastSeen: time, count: 1 };
+    this.#remember(same, fields, match, event);
     this.#counts.reported += 1;
     detections.push(detectionOf(match.action, fields, event));
   }
 
-  #remember(findingId: string, fields: FindingFields, { withinMs }: Match, { timeNs }: SyscallEvent): void {
+  #remember(same: string, fields: FindingFields, { withinMs }: Match, { timeNs }: SyscallEvent): void {
     const [oldest] = this.#open;
     if (this.#open.size >= (this.#options.limit ?? DEFAULT_LIMIT) && oldest !== undefined) {
       this.#open.delete(oldest[0]);
       this.#close(oldest[1]);
     }
     const untilNs = timeNs + BigInt(withinMs) * 1_000_000n;
-    this.#open.set(findingId, { fields, firstNs: timeNs, lastNs: timeNs, untilNs, count: 1 });
+    this.#open.set(same, { fields, firstNs: timeNs, lastNs: timeNs, untilNs, count: 1 });
   }
 
   #isLimited({ policy, rule }: Match, { timeNs }: SyscallEvent): boolean {
@@ -284,9 +284,7 @@ const detectionOf = (action: DetectionAction, finding: FindingFields, { caller }
   cgroupId: caller.cgroupId,
 });
 
-function idOf({ policy, rule, key }: Match): string {
-  return createHash("sha256").update(`${policy}\0${rule}\0${key}`).digest("hex").slice(0, 32);
-}
+const idOf = (same: string): string => createHash("sha256").update(same).digest("hex").slice(0, 32);
 
 /** A process whose workload nobody told: its cgroup, and what labels its container has. */
 function unresolvedWorkload({ cgroupId, container }: ProcessView): RunningWorkload {
