@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import type { FuzzTarget } from "./target.ts";
 import { targets } from "./targets.ts";
 import type { Failure, WorkerOptions } from "./worker.ts";
 
@@ -31,15 +32,16 @@ if (chosen.length === 0) {
 }
 const sliceMs = (Number(values.minutes) * 60_000) / chosen.length;
 
-for (const { name } of chosen) {
-  const failure = await fuzz(name, values.input === undefined ? sliceMs : 0);
+for (const target of chosen) {
+  const { name } = target;
+  const failure = await fuzz(target, values.input === undefined ? sliceMs : 0);
   if (failure === undefined) continue;
   report(name, failure);
   process.exit(1);
 }
 
 /** Runs one target for a while, at least one input. The failure is undefined when there was none. */
-async function fuzz(name: string, forMs: number): Promise<Failure | undefined> {
+async function fuzz({ name, casesPerInput = 1 }: FuzzTarget, forMs: number): Promise<Failure | undefined> {
   const shared = new SharedArrayBuffer(8);
   const state = new Int32Array(shared);
   const first = Number(values.input ?? 0);
@@ -76,7 +78,9 @@ async function fuzz(name: string, forMs: number): Promise<Failure | undefined> {
     if (nowMs - startMs >= forMs) Atomics.store(state, 1, 1);
     if (nowMs - shownMs >= PROGRESS_MS || hasEnded) {
       shownMs = nowMs;
-      console.log(`${name}: ${input + 1 - first} inputs in ${Math.round((nowMs - startMs) / 1000)} s`);
+      const inputs = input + 1 - first;
+      const cases = casesPerInput === 1 ? "" : ` (${inputs * casesPerInput} cases)`;
+      console.log(`${name}: ${inputs} inputs${cases} in ${Math.round((nowMs - startMs) / 1000)} s`);
     }
   }
   return failure;

@@ -1,6 +1,8 @@
 /** What `main.ts` runs. */
 export interface FuzzTarget {
   readonly name: string;
+  /** How many things are judged of one input, when it is not one. */
+  readonly casesPerInput?: number;
   /**
    * Makes one input from random numbers (0 up to, without, 1) and judges what the product does with it. The same numbers make the
    * same input. Throws when something is wrong, with the input that did it.

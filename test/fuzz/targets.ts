@@ -1,3 +1,4 @@
+import { accessFuzz } from "./access.ts";
 import { celEvaluationFuzz } from "./cel.ts";
 import { celFrontEndFuzz } from "./cel-front-end.ts";
 import { grpcFuzz } from "./grpc.ts";
@@ -17,4 +18,5 @@ export const targets: readonly FuzzTarget[] = [
   spiffeFuzz,
   grpcFuzz,
   identityFuzz,
+  accessFuzz,
 ];
