@@ -74,6 +74,7 @@ export { type EbpfKernelErrorCode, VerifierError } from "./kernel/kernel-error.t
 export { KeyedMap } from "./kernel/keyed-map.ts";
 export { createLink, Link, type LinkTarget } from "./kernel/link.ts";
 export { createMap, LoadedMap } from "./kernel/loaded-map.ts";
+export { type EncodedEntries, encodeEntries } from "./kernel/map-codec.ts";
 export {
   type LinkInfo,
   listLinks,

@@ -171,7 +171,15 @@ function integerWriter({ size, isSigned, isBigEndian }: IntegerLayout<unknown>, 
   const bits = BigInt(size * 8);
   const low = isSigned ? -(1n << (bits - 1n)) : 0n;
   const high = isSigned ? (1n << (bits - 1n)) - 1n : (1n << bits) - 1n;
+  const [least, most] = [Number(low), Number(high)];
   return (view, offset, value) => {
+    // Most values are small numbers, and maps are filled with many of them.
+    if (typeof value === "number" && size !== 8 && Number.isInteger(value) && value >= least && value <= most) {
+      if (size === 4) view.setUint32(offset, value, little);
+      else if (size === 2) view.setUint16(offset, value, little);
+      else view.setUint8(offset, value);
+      return;
+    }
     const whole = typeof value === "bigint" ? value : BigInt(expect(isWhole(value), path, "a whole number", value) as number | boolean);
     if (whole < low || whole > high) throw new RangeError(`expected \`${path}\` to be ${low} to ${high}, got ${whole}`);
     if (size === 8) view.setBigUint64(offset, BigInt.asUintN(64, whole), little);

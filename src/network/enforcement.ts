@@ -31,7 +31,7 @@ import { DEFAULT_NAME_LIMITS, type NameLimits } from "./dns/learned-names.ts";
 import { NameLearning } from "./dns/name-learning.ts";
 import { QuestionGate } from "./dns/question-gate.ts";
 import { restoreProgram } from "./dns/redirect-programs.ts";
-import { addressKey, encodeSet, type Whereabouts } from "./encode-set.ts";
+import { addressKey, type Whereabouts } from "./encode-whereabouts.ts";
 import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
 import {
   type AddressFacts,
@@ -47,9 +47,10 @@ import {
 import { lookups } from "./lookups.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 import { NetworkPins } from "./network-pins.ts";
-import { locate, type NetworkWorkload } from "./network-workload.ts";
+import { type NetworkWorkload, WorkloadLocator } from "./network-workload.ts";
 import { packetProgram } from "./packet-program.ts";
 import { PolicyBanks } from "./policy-banks.ts";
+import { SetEncoder } from "./set-encoder.ts";
 import { bindProgram, connectProgram, createProgram, releaseProgram, sendProgram } from "./socket-programs.ts";
 
 export interface NetworkOptions {
@@ -72,6 +73,8 @@ export interface NetworkOptions {
   readonly now?: () => number;
 }
 
+/** After a switch. */
+const SETTLE_MS = 50;
 /** Generations whose numbers are still understood: records of the one before may come after a swap. */
 const KEPT_GENERATIONS = 4;
 /** Without connections, a flow is in use so long after its last packet. */
@@ -88,6 +91,8 @@ export class NetworkEnforcement implements Disposable {
   readonly #options: NetworkOptions;
   readonly #host: Endpoint;
   readonly #compiler = new KernelCompiler();
+  readonly #encoder = new SetEncoder();
+  readonly #locator = new WorkloadLocator();
   readonly #names: Map<number, FlowNames>;
   #subjects: readonly KernelSubject[];
   #workloads: readonly NetworkWorkload[] | undefined;
@@ -99,6 +104,7 @@ export class NetworkEnforcement implements Disposable {
   #learned: ReadonlyMap<string, LearnedAddress> = new Map();
   #inForce: { readonly artifact: KernelArtifact; readonly whereabouts: Whereabouts } | undefined;
   #set: AccessSet | undefined;
+  #settling: NodeJS.Timeout | undefined;
 
   /** `openNetworkEnforcement` makes it. */
   constructor(
@@ -215,6 +221,7 @@ export class NetworkEnforcement implements Disposable {
 
   /** Ends. With `keepPinned`, what is pinned enforces on, until a next process takes over; otherwise the kernel enforces nothing any more. */
   close({ keepPinned }: { readonly keepPinned: boolean }): void {
+    clearTimeout(this.#settling);
     if (!keepPinned) this.#pins?.unpin();
     this.#owned.dispose();
   }
@@ -270,8 +277,8 @@ export class NetworkEnforcement implements Disposable {
       learned: [...this.#learned.values()],
       nowMs: now(),
     });
-    const { whereabouts, levels } = locate(this.#workloads, this.#host, artifact.identities);
-    const encoded = encodeSet(artifact, whereabouts);
+    const { whereabouts, levels } = this.#locator.locate(this.#workloads, this.#host, artifact.identities);
+    const encoded = this.#encoder.encode(artifact, whereabouts);
     const set = this.#set;
     const clients = new Set(whereabouts.cgroups.flatMap(({ id, identity }) => (asks(set, artifact.identities[identity]) ? [id] : [])));
     // Questions are read before a set needs it, and until none does.
@@ -283,6 +290,19 @@ export class NetworkEnforcement implements Disposable {
     this.#inForce = { artifact, whereabouts };
     this.questions.setClients(clients);
     this.#names.delete(next - KEPT_GENERATIONS);
+    this.#settleSoon();
+  }
+
+  /** So that the next set need not wait for it. */
+  #settleSoon(): void {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => {
+      try {
+        this.#banks.settle();
+      } catch {
+        // The next set waits for it, and says what is wrong.
+      }
+    }, SETTLE_MS).unref();
   }
 }
 

@@ -57,14 +57,16 @@ export type FlowRecord = Wide<"cgroup" | "peerCgroup" | "ownHigh" | "ownLow" | "
     | "tcpFlags"
     | "hook"
   >;
-export type NetworkState = Numbers<"generation" | "levels" | "isAudit">;
+export type NetworkState = Numbers<"generation" | "even" | "odd">;
 
-/** In force: 0 until the first set is. `levels` has a bit for each depth of the hierarchy at which workloads have their cgroups. */
-export const STATE: Layout<NetworkState> = struct("network_state", {
-  generation: u64AsNumber,
-  levels: u64AsNumber,
-  isAudit: u64AsNumber,
-});
+/**
+ * `generation`: in force; 0 until the first set is. Its lowest bit is the bank; `even` and `odd` are said of one bank each, with a bit for each depth
+ * of the hierarchy at which workloads have their cgroups, and `AUDIT_BIT`.
+ */
+export const STATE: Layout<NetworkState> = struct("network_state", { generation: u64AsNumber, even: u64AsNumber, odd: u64AsNumber });
+
+/** What would be denied passes, and is reported. */
+export const AUDIT_BIT: number = 1 << 16;
 
 /** 96 bits before an IPv4 address, as in `::ffff:192.0.2.1`: one map for both families. `bits` counts all 128. */
 export const ADDRESS_KEY: Layout<AddressKey> = struct("address_key", { bits: u32, a: u32, b: u32, c: u32, d: u32 });
@@ -190,7 +192,7 @@ export interface Banks {
   readonly verdicts: Banked<VerdictKey, Verdict>;
 }
 
-const networkBanks = (): Banks => ({
+export const networkBanks = (): Banks => ({
   workloads: banked(hashMap("workloads", { key: u64, value: u32, maxEntries: 1 })),
   addresses: banked(hashMap("addresses", { key: ADDRESS_KEY, value: ADDRESS_FACTS, maxEntries: 1, type: "lpm_trie" })),
   policies: banked(hashMap("policies", { key: POLICY_KEY, value: POLICY_FACTS, maxEntries: 1 })),

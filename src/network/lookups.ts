@@ -1,7 +1,7 @@
 /** What every program asks: who a cgroup is, who has an address, who listens at one, and what the policies say. */
 import type { Code, Scalar, Subprogram, Variable } from "../ebpf/index.ts";
 import { subprogram } from "../ebpf/index.ts";
-import { LISTENER_KEY, type NetworkMaps } from "./kernel-maps.ts";
+import { AUDIT_BIT, LISTENER_KEY, type NetworkMaps } from "./kernel-maps.ts";
 
 /** Bits of what `decide` returns; the ground's number is in the upper half. */
 export const DECISION = { allowed: 1, audited: 2, governed: 4 } as const;
@@ -120,6 +120,17 @@ function decideProgram({ policies, peers, networks, cells, verdicts }: NetworkMa
     code.return(DECISION.governed);
   });
 }
+
+/** What is said of the bank that is in force. */
+export function saidOfBank(code: Code, { state }: Pick<NetworkMaps, "state">, bank: Scalar): Variable {
+  const fields = code.globalValue(state);
+  const said = code.variable(fields.get("even"), "said of the bank");
+  code.if(bank.ne(0), () => code.assign(said, fields.get("odd")));
+  return said;
+}
+
+/** Not 0 when the set in force is in audit. */
+export const auditOf = (said: Scalar): Scalar => said.and(AUDIT_BIT);
 
 export interface Own {
   /** Of the workload, whichever cgroup below it the process is in; 0 when nothing here is about it. */

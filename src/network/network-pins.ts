@@ -2,7 +2,7 @@
 import type { Link, LoadedMap, MapSpec, PinDirectory } from "../ebpf/index.ts";
 
 /** Names the meaning of the maps: what another version has pinned under another name is never mistaken for this version's. */
-const OWNER = "network-1";
+const OWNER = "network-2";
 
 export class NetworkPins {
   readonly #directory: PinDirectory;

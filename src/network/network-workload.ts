@@ -7,7 +7,7 @@ import { VigilError } from "../lib/error.ts";
 import { parseIpAddress } from "../lib/ip-address.ts";
 import type { Endpoint } from "../policy/access/endpoint.ts";
 import { EXTERNAL_IDENTITY } from "../target/kernel/kernel-artifact.ts";
-import type { Whereabouts } from "./encode-set.ts";
+import type { Whereabouts } from "./encode-whereabouts.ts";
 import { MAX_CGROUP_LEVEL } from "./lookups.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 
@@ -22,12 +22,28 @@ export interface NetworkWorkload {
   readonly hasUpperLayer?: boolean;
 }
 
-/** Where everybody is now, by the numbers of `identities`. `levels` has a bit for each depth at which there are cgroups of workloads. */
-export function locate(
-  workloads: readonly NetworkWorkload[],
-  hostEndpoint: Endpoint,
-  known: readonly Endpoint[],
-): { readonly whereabouts: Whereabouts; readonly levels: number } {
+export interface Located {
+  readonly whereabouts: Whereabouts;
+  /** A bit for each depth at which there are cgroups of workloads. */
+  readonly levels: number;
+}
+
+/** Finds where everybody is. What it found stays the same object as long as it is the same list, and this host has the same addresses. */
+export class WorkloadLocator {
+  #asked: readonly unknown[] = [];
+  #located: Located | undefined;
+
+  /** By the numbers of `identities`. Throws `NETWORK_CGROUP`. */
+  locate(workloads: readonly NetworkWorkload[], host: Endpoint, identities: readonly Endpoint[]): Located {
+    const asked = [workloads, host, identities, JSON.stringify(networkInterfaces())];
+    if (this.#located !== undefined && asked.every((each, index) => each === this.#asked[index])) return this.#located;
+    this.#located = locate(workloads, host, identities);
+    this.#asked = asked;
+    return this.#located;
+  }
+}
+
+function locate(workloads: readonly NetworkWorkload[], hostEndpoint: Endpoint, known: readonly Endpoint[]): Located {
   const identities = new Map(known.map((end, identity) => [JSON.stringify(end), identity]));
   const identityOf = (end: Endpoint): number => identities.get(JSON.stringify(end)) ?? EXTERNAL_IDENTITY;
   const host = identityOf(hostEndpoint);

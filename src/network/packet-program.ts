@@ -6,7 +6,7 @@ import { type Code, cgroupPacketProgram, type ProgramSpec, type Scalar } from ".
 import { passQuestions } from "./dns/redirect-programs.ts";
 import { type ReportedFields, report } from "./flow-report.ts";
 import { CONNECTION_KEY, DIRECTION_NUMBER, FLOW_KEY, HOOKS, type NetworkMaps, PROTOCOL_NUMBER } from "./kernel-maps.ts";
-import { DECISION, identify, type Lookups } from "./lookups.ts";
+import { auditOf, DECISION, identify, type Lookups, saidOfBank } from "./lookups.ts";
 import { parsePacket, TCP_FLAG } from "./packet-parts.ts";
 
 const PASS = 1;
@@ -27,7 +27,7 @@ export function packetProgram(maps: NetworkMaps, asked: Lookups, direction: Dire
     const generation = code.let(state.get("generation"), "generation");
     code.if(generation.eq(0), () => code.return(PASS));
     const bank = code.let(generation.and(1), "bank");
-    const levels = code.let(state.get("levels"), "levels");
+    const levels = saidOfBank(code, maps, bank);
     const { cgroup, identity } = identify(code, asked, levels, bank, (level) => code.call("skb_ancestor_cgroup_id", context, level));
     // What other processes of this host send is looked at for one reason: they must not be taken for a workload that had their port.
     if (!isEgress) code.if(identity.eq(0), () => code.return(PASS));
@@ -185,7 +185,7 @@ export function packetProgram(maps: NetworkMaps, asked: Lookups, direction: Dire
 
     const verdict = code.variable(0, "verdict");
     code.if(decision.hasAny(DECISION.allowed), () => code.assign(verdict, 1));
-    code.if(decision.hasAny(DECISION.audited).or(verdict.eq(0).and(state.get("isAudit").ne(0))), () => code.assign(verdict, 2));
+    code.if(decision.hasAny(DECISION.audited).or(verdict.eq(0).and(auditOf(levels).ne(0))), () => code.assign(verdict, 2));
     code.if(verdict.eq(0), () => {
       code.if(isKnown.ne(0), () =>
         code.ifNonNull(code.lookup(maps.connections, key), (entry) => {

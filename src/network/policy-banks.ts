@@ -1,18 +1,38 @@
 /** Puts policy sets in force in the kernel: written into the bank that nothing reads, then switched to in one step. */
-import { type Collection, createMap, KeyedMap, type LoadedMap, type MapSpec, ReferenceMap } from "../ebpf/index.ts";
+import { type Collection, createMap, type EncodedEntries, encodeEntries, KeyedMap, type LoadedMap, ReferenceMap } from "../ebpf/index.ts";
 import { messageOf, VigilError } from "../lib/error.ts";
-import type { EncodedSet } from "./encode-set.ts";
-import type { AddressFacts, AddressKey, Banked, NetworkMaps } from "./kernel-maps.ts";
+import { addressName } from "./encode-whereabouts.ts";
+import {
+  type AddressFacts,
+  type AddressKey,
+  AUDIT_BIT,
+  type Banked,
+  type Banks,
+  type NetworkMaps,
+  type NetworkState,
+} from "./kernel-maps.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
+import type { EncodedMap, EncodedSet } from "./set-encoder.ts";
 
 /** Entries of one map of a set, at most. */
 const MAX_ENTRIES = 4_000_000;
 const SMALLEST_CAPACITY = 64;
+/** A map that has become too small is made larger by this. */
+const GROWTH = 1.5;
 
 /** A map of a bank, with what was written into it. */
 interface Placed {
   readonly map: LoadedMap;
-  readonly keys: ReadonlyMap<string, unknown>;
+  readonly blocks: Map<string | number | bigint, EncodedEntries>;
+  /** Of the `EncodedMap`; -1 when it has been changed since. */
+  version: number;
+}
+
+/** How the programs judge while a set is in force. */
+export interface SetOptions {
+  /** A bit for each depth of the hierarchy at which workloads have their cgroups. */
+  readonly levels: number;
+  readonly isAudit: boolean;
 }
 
 export class PolicyBanks implements Disposable {
@@ -20,36 +40,44 @@ export class PolicyBanks implements Disposable {
   readonly #loaded: Pick<Collection, "map">;
   /** By bank and name of the map. */
   readonly #placed = new Map<string, Placed>();
-  #generation: number;
+  #state: NetworkState;
+  /** Whether programs that began before the last switch may still run. */
+  #isUnsettled = true;
 
   constructor(maps: NetworkMaps, loaded: Pick<Collection, "map">) {
     this.#maps = maps;
     this.#loaded = loaded;
-    this.#generation = new KeyedMap(loaded.map(maps.state)).get(0)?.generation ?? 0;
+    this.#state = new KeyedMap(loaded.map(maps.state)).get(0) ?? { generation: 0, even: 0, odd: 0 };
   }
 
   /** The one in force; 0 when there is none. */
   get generation(): number {
-    return this.#generation;
+    return this.#state.generation;
+  }
+
+  /**
+   * Waits until no program runs that began before the last switch: only then is there a bank that nothing reads. Some milliseconds, which the next
+   * swap does not have to wait when this was called meanwhile.
+   */
+  settle(): void {
+    if (!this.#isUnsettled) return;
+    const { fence } = this.#maps;
+    using blank = createMap(fence.inner);
+    new ReferenceMap(this.#loaded.map(fence.outer)).set(0, blank);
+    this.#isUnsettled = false;
   }
 
   /** Returns the generation that is now in force. Throws `NETWORK_SET` when the kernel cannot hold the set: the one before stays in force. */
-  swap(set: EncodedSet, { levels, isAudit }: { readonly levels: number; readonly isAudit: boolean }): number {
+  swap({ maps }: EncodedSet, { levels, isAudit }: SetOptions): number {
     // Generations from 2 on, so that 0 means none and the lowest bit alternates.
-    const next = Math.max(2, this.#generation + 1);
+    const next = Math.max(2, this.generation + 1);
     const bank = next & 1;
-    const { banks, fence, state } = this.#maps;
+    const { banks } = this.#maps;
     try {
-      // Programs that still read this bank are those that began before the last switch: they have ended when this returns.
-      using blank = createMap(fence.inner);
-      new ReferenceMap(this.#loaded.map(fence.outer)).set(0, blank);
-      this.#place(banks.workloads, bank, set.workloads);
-      this.#place(banks.addresses, bank, set.addresses);
-      this.#place(banks.policies, bank, set.policies);
-      this.#place(banks.peers, bank, set.peers);
-      this.#place(banks.networks, bank, set.networks);
-      this.#place(banks.cells, bank, set.cells);
-      this.#place(banks.verdicts, bank, set.verdicts);
+      this.settle();
+      for (const name of BANK_NAMES) this.#place(banks[name] as Banked<unknown, unknown>, bank, maps[name]);
+      // With the number of the set before: programs look at what is said of the bank that they are in.
+      this.#say({ ...this.#state, [bank === 0 ? "even" : "odd"]: levels | (isAudit ? AUDIT_BIT : 0) });
     } catch (cause) {
       if (cause instanceof VigilError && cause.code === "NETWORK_SET") throw cause;
       throw new VigilError<NetworkErrorCode>("NETWORK_SET", `the kernel cannot hold the policies: ${messageOf(cause)}`, {
@@ -57,9 +85,14 @@ export class PolicyBanks implements Disposable {
         cause,
       });
     }
-    new KeyedMap(this.#loaded.map(state)).set(0, { generation: next, levels, isAudit: isAudit ? 1 : 0 });
-    this.#generation = next;
+    this.#say({ ...this.#state, generation: next });
+    this.#isUnsettled = true;
     return next;
+  }
+
+  #say(state: NetworkState): void {
+    new KeyedMap(this.#loaded.map(this.#maps.state)).set(0, state);
+    this.#state = state;
   }
 
   /**
@@ -67,49 +100,51 @@ export class PolicyBanks implements Disposable {
    * each of them at once.
    */
   patchAddresses(written: readonly (readonly [AddressKey, AddressFacts])[], removed: readonly AddressKey[]): boolean {
-    const name = `${this.#maps.banks.addresses.inner.name} ${this.#generation & 1}`;
-    const placed = this.#placed.get(name);
+    const { inner } = this.#maps.banks.addresses;
+    const placed = this.#placed.get(placeName(inner.name, this.generation & 1));
     if (placed === undefined) return false;
-    const keys = new Map(placed.keys);
-    for (const key of removed) keys.delete(keyText(key));
-    for (const [key] of written) keys.set(keyText(key), key);
-    if (keys.size > placed.map.spec.maxEntries) return false;
+    const added = new Set(written.map(([key]) => addressName(key)).filter((name) => !placed.blocks.has(name)));
+    if (placed.blocks.size + added.size > placed.map.spec.maxEntries) return false;
     const map = new KeyedMap(placed.map as LoadedMap<AddressKey, AddressFacts>);
-    for (const key of removed) map.delete(key);
-    for (const [key, facts] of written) map.set(key, facts);
-    this.#placed.set(name, { map: placed.map, keys });
+    placed.version = -1;
+    for (const key of removed) {
+      map.delete(key);
+      placed.blocks.delete(addressName(key));
+    }
+    for (const [key, facts] of written) {
+      map.set(key, facts);
+      placed.blocks.set(addressName(key), encodeEntries(inner, [[key, facts]]));
+    }
     return true;
   }
 
-  #place<K, V>({ outer, inner }: Banked<K, V>, bank: number, entries: readonly (readonly [K, V])[]): void {
-    if (entries.length > MAX_ENTRIES)
+  #place(banked: Banked<unknown, unknown>, bank: number, wanted: EncodedMap): void {
+    const { inner } = banked;
+    if (wanted.entryCount > MAX_ENTRIES)
       throw new VigilError<NetworkErrorCode>(
         "NETWORK_SET",
-        `the policies take ${entries.length} entries of \`${inner.name}\`, of at most ${MAX_ENTRIES}`,
+        `the policies take ${wanted.entryCount} entries of \`${inner.name}\`, of at most ${MAX_ENTRIES}`,
         { hint: "select peers by labels or trust domains rather than one by one; what was in force before stays" },
       );
-    const name = `${inner.name} ${bank}`;
-    const keys = new Map(entries.map(([key]) => [keyText(key), key]));
+    const name = placeName(inner.name, bank);
     const before = this.#placed.get(name);
-    if (before !== undefined && entries.length <= before.map.spec.maxEntries) {
-      // Nothing reads the bank now, so that it can be written in place.
-      const map = new KeyedMap(before.map as LoadedMap<K, V>);
-      const isArray = inner.type === "array";
-      if (!isArray) map.deleteAll([...before.keys].flatMap(([text, key]) => (keys.has(text) ? [] : [key as K])));
-      // Unknown until all is written, in case that something is refused in between.
-      this.#placed.delete(name);
-      map.setAll(entries);
-      this.#placed.set(name, { map: before.map, keys });
-      return;
-    }
-    const capacity = Math.max(SMALLEST_CAPACITY, Math.ceil(entries.length * 1.25));
+    if (before?.version === wanted.version) return;
+    // Unknown until all is written, in case that something is refused in between.
+    this.#placed.delete(name);
+    const after = before !== undefined && wanted.entryCount <= before.map.spec.maxEntries ? changed(before, wanted) : undefined;
+    this.#placed.set(name, after ?? this.#placeAnew(banked, bank, wanted));
+    if (after === undefined) before?.map[Symbol.dispose]();
+  }
+
+  /** Into a map of its own, which takes the place of the bank's. */
+  #placeAnew({ outer, inner }: Banked<unknown, unknown>, bank: number, { blocks, entryCount, version }: EncodedMap): Placed {
     using owned = new DisposableStack();
-    const map: LoadedMap<K, V> = owned.use(createMap({ ...inner, maxEntries: capacity } satisfies MapSpec<K, V>));
-    new KeyedMap(map).setAll(entries);
+    const capacity = Math.max(SMALLEST_CAPACITY, Math.ceil(entryCount * GROWTH));
+    const map = owned.use(createMap({ ...inner, maxEntries: capacity }));
+    new KeyedMap(map).setEncoded(blocks.values());
     new ReferenceMap(this.#loaded.map(outer)).set(bank, map);
-    before?.map[Symbol.dispose]();
-    this.#placed.set(name, { map: map as LoadedMap, keys });
     owned.move();
+    return { map, blocks: new Map(blocks), version };
   }
 
   /** Closes what it holds; what is in force stays in the kernel. */
@@ -119,4 +154,19 @@ export class PolicyBanks implements Disposable {
   }
 }
 
-const keyText = (key: unknown): string => (typeof key === "object" && key !== null ? Object.values(key).join(" ") : String(key));
+const BANK_NAMES: readonly (keyof Banks)[] = ["workloads", "addresses", "policies", "peers", "networks", "cells", "verdicts"];
+
+const placeName = (map: string, bank: number): string => `${map} ${bank}`;
+
+/** Writes in place what differs: nothing reads the bank now. */
+function changed(placed: Placed, { blocks, version }: EncodedMap): Placed {
+  const gone = [...placed.blocks].filter(([name, block]) => blocks.get(name) !== block);
+  const fresh = [...blocks].filter(([name, block]) => placed.blocks.get(name) !== block);
+  const map = new KeyedMap(placed.map);
+  // Entries of arrays cannot be deleted; nothing leads to them any more.
+  if (placed.map.spec.type !== "array") map.deleteEncoded(gone.map(([, block]) => block));
+  map.setEncoded(fresh.map(([, block]) => block));
+  for (const [name] of gone) placed.blocks.delete(name);
+  for (const [name, block] of fresh) placed.blocks.set(name, block);
+  return { ...placed, version };
+}

@@ -20,6 +20,7 @@ import { report } from "./flow-report.ts";
 import { DIRECTION_NUMBER, HOOKS, LISTENER_KEY, type NetworkMaps, PROTOCOL_NUMBER } from "./kernel-maps.ts";
 import {
   ADDRESS_UNKNOWN,
+  auditOf,
   currentAncestor,
   DECISION,
   IPV4_LOW,
@@ -28,6 +29,7 @@ import {
   LOOPBACK6_LOW,
   type Lookups,
   type Own,
+  saidOfBank,
 } from "./lookups.ts";
 
 const IPPROTO = { tcp: 6, udp: 17 } as const;
@@ -47,10 +49,10 @@ function actingWorkload(code: Code, maps: NetworkMaps, asked: Lookups): Acting {
   const generation = code.let(state.get("generation"), "generation");
   code.if(generation.eq(0), () => code.return(PASS));
   const bank = code.let(generation.and(1), "bank");
-  const levels = code.let(state.get("levels"), "levels");
+  const levels = saidOfBank(code, maps, bank);
   const own = identify(code, asked, levels, bank, currentAncestor(code));
   code.if(own.identity.eq(0), () => code.return(PASS));
-  return { ...own, generation, bank, isAudit: code.let(state.get("isAudit"), "audit") };
+  return { ...own, generation, bank, isAudit: code.let(auditOf(levels), "audit") };
 }
 
 /** What is not specified means this host. */

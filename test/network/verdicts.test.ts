@@ -10,10 +10,11 @@ import { expect, test } from "vitest";
 import { attachCgroup, KeyedMap, loadCollection, testRun } from "../../src/ebpf/index.ts";
 import { formatIpAddress, sameAddress } from "../../src/lib/ip-network.ts";
 import { cgroup2Path } from "../../src/linux/mounts.ts";
-import { encodeSet, mappedAddress } from "../../src/network/encode-set.ts";
+import { mappedAddress, type Whereabouts } from "../../src/network/encode-whereabouts.ts";
 import { networkPrograms } from "../../src/network/enforcement.ts";
 import { DEFAULT_SIZES, networkMaps, PROTOCOL_NUMBER } from "../../src/network/kernel-maps.ts";
 import { PolicyBanks } from "../../src/network/policy-banks.ts";
+import { SetEncoder } from "../../src/network/set-encoder.ts";
 import { decideAtLayer } from "../../src/policy/access/decide-access.ts";
 import { type Call, type Endpoint, EXTERNAL } from "../../src/policy/access/endpoint.ts";
 import { KernelCompiler } from "../../src/target/kernel/compile-kernel.ts";
@@ -62,6 +63,7 @@ test("random packets get the verdict of the reference", { timeout: 300_000 }, as
   const connections = new KeyedMap(loaded.map(maps.connections));
   const banks = owned.use(new PolicyBanks(maps, loaded));
   const compiler = new KernelCompiler();
+  const encoder = new SetEncoder();
   const known = ENDPOINTS.filter((endpoint) => endpoint !== EXTERNAL);
   const subjects = known.map((endpoint) => ({ endpoint, hasUpperLayer: false }));
   const identityOf = (end: Endpoint): number => compiler.identityOf(end) ?? EXTERNAL_IDENTITY;
@@ -74,7 +76,7 @@ test("random packets get the verdict of the reference", { timeout: 300_000 }, as
   const ids = new Map([...cgroups].map(([endpoint, { id }]) => [endpoint, id]));
   owned.defer(() => enter(home));
 
-  const places = (): Parameters<typeof encodeSet>[1] => ({
+  const places = (): Whereabouts => ({
     cgroups: [...ids].map(([endpoint, id]) => ({ id, identity: identityOf(endpoint) })),
     // Workloads share addresses that anybody may have: only cgroups tell them apart.
     addresses: [
@@ -88,7 +90,7 @@ test("random packets get the verdict of the reference", { timeout: 300_000 }, as
   // Which network the test run is in, by a socket that a workload binds.
   const options = { levels: 1 << 2, isAudit: false };
   const begin = compiler.compile({ set: accessSet(""), subjects, ...NOW });
-  banks.swap(encodeSet(begin, places()), options);
+  banks.swap(encoder.encode(begin, places()), options);
   const network = await (async (): Promise<bigint> => {
     using links = new DisposableStack();
     for (const spec of programs) links.use(attachCgroup(loaded.program(spec), root.path));
@@ -108,7 +110,7 @@ test("random packets get the verdict of the reference", { timeout: 300_000 }, as
   for (const [round, documents] of sets.entries()) {
     const set = accessSet(documents.map((document) => JSON.stringify(document)).join("\n---\n"));
     const artifact = compiler.compile({ set, subjects, ...NOW });
-    banks.swap(encodeSet(artifact, places()), options);
+    banks.swap(encoder.encode(artifact, places()), options);
     const samples = fc.sample(calls, { numRuns: CALLS_OF_A_SET, seed: round }).flatMap((call, index) => {
       const wire = onWire(call);
       if (wire === undefined) return [];

@@ -3,7 +3,7 @@ import { LinuxCallError } from "../../linux/linux-error.ts";
 import type { LayoutCodec } from "../layout-codec.ts";
 import { ERRNO } from "./bpf-command.ts";
 import type { LoadedMap } from "./loaded-map.ts";
-import { keyCodec, valueCodec } from "./map-codec.ts";
+import { type EncodedEntries, keyCodec, valueCodec } from "./map-codec.ts";
 import type { RawMap, UpdateMode } from "./raw-map.ts";
 
 /** Entries per batch; a hash needs room for its fullest bucket. */
@@ -89,6 +89,40 @@ export class KeyedMap<K, V> {
       this.#raw.value.set(values.subarray(index * valueSize, (index + 1) * valueSize));
       this.#raw.update("any");
     }
+  }
+
+  /** As `setAll`, with entries that were encoded before for a map of this layout. */
+  setEncoded(blocks: Iterable<EncodedEntries>): void {
+    for (const { count, keys, values } of this.#joined(blocks)) this.#writeChunk(count, keys, values);
+  }
+
+  /** Deletes the keys of entries that were encoded before; returns how many there were. */
+  deleteEncoded(blocks: Iterable<EncodedEntries>): number {
+    let deleted = 0;
+    for (const { count, keys } of this.#joined(blocks)) deleted += this.#deleteChunk(count, keys);
+    return deleted;
+  }
+
+  /** In pieces that are as large as a batch may be. What is given is overwritten by the next piece. */
+  *#joined(blocks: Iterable<EncodedEntries>): Generator<EncodedEntries, void> {
+    const size = this.#chunk();
+    const { keySize, valueSize } = this.#raw.shape;
+    const keys = new Uint8Array(size * keySize);
+    const values = new Uint8Array(size * valueSize);
+    let count = 0;
+    for (const block of blocks) {
+      for (let from = 0; from < block.count; ) {
+        const taken = Math.min(size - count, block.count - from);
+        keys.set(block.keys.subarray(from * keySize, (from + taken) * keySize), count * keySize);
+        values.set(block.values.subarray(from * valueSize, (from + taken) * valueSize), count * valueSize);
+        from += taken;
+        count += taken;
+        if (count < size) continue;
+        yield { count, keys, values };
+        count = 0;
+      }
+    }
+    if (count > 0) yield { count, keys, values };
   }
 
   /** Deletes many keys, by batches where the kernel has them; returns how many there were. */

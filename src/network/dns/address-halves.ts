@@ -1,6 +1,6 @@
 /** Addresses as two numbers of eight octets, as programs hold them: IPv4 behind `::ffff:`. */
 import { isIpv4Mapped } from "../../lib/ip-network.ts";
-import { mappedAddress } from "../encode-set.ts";
+import { mappedAddress } from "../encode-whereabouts.ts";
 
 export interface AddressHalves {
   readonly high: bigint;

@@ -92,9 +92,12 @@ function peerClasses({ direction, rules, isolations, subjects, index }: PolicyIn
     const own = isAsked || isolatesByShare ? [JSON.stringify(peer)] : [];
     return JSON.stringify([positions, identity === EXTERNAL_IDENTITY, direction === "egress" && hasUpperLayer, ...own]);
   };
-  for (const [identity, subject] of subjects.entries()) {
-    if (!concernsAll && identity !== EXTERNAL_IDENTITY && !meant.has(identity)) continue;
-    classes.set(identity, classOf(keyFor(identity, subject), subject));
+  const concerned = concernsAll
+    ? subjects.keys()
+    : [EXTERNAL_IDENTITY, ...[...meant.keys()].filter((identity) => identity !== EXTERNAL_IDENTITY)];
+  for (const identity of concerned) {
+    const subject = subjects[identity];
+    if (subject !== undefined) classes.set(identity, classOf(keyFor(identity, subject), subject));
   }
   return { classes, other, representatives };
 }

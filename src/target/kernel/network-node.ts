@@ -86,16 +86,44 @@ const nodeKey = (prefix: IpPrefix, patterns: readonly string[]): string => [form
 const patternsOf = (patterns: readonly string[], names: readonly string[]): readonly string[] =>
   patterns.filter((pattern) => names.some((name) => matchesDnsName(pattern, name)));
 
+/** By length of the address: how long prefixes of its family are, longest first, and their positions by their masked octets. */
+interface PrefixIndex {
+  readonly lengths: readonly number[];
+  readonly positions: ReadonlyMap<string, number>;
+}
+
+const INDEXES = new WeakMap<readonly NetworkNode[], ReadonlyMap<number, PrefixIndex>>();
+
+function indexOf(nodes: readonly NetworkNode[]): ReadonlyMap<number, PrefixIndex> {
+  const known = INDEXES.get(nodes);
+  if (known !== undefined) return known;
+  const made = new Map<number, { readonly lengths: Set<number>; readonly positions: Map<string, number> }>();
+  for (const [position, { prefix, patterns }] of nodes.entries()) {
+    if (patterns.length > 0) continue;
+    const { address, bits } = prefix;
+    const family = made.get(address.length) ?? { lengths: new Set(), positions: new Map() };
+    made.set(address.length, family);
+    family.lengths.add(bits);
+    const key = maskedKey(address, bits);
+    if (!family.positions.has(key)) family.positions.set(key, position);
+  }
+  const index = new Map(
+    [...made].map(([size, { lengths, positions }]) => [size, { lengths: [...lengths].sort((a, b) => b - a), positions }] as const),
+  );
+  INDEXES.set(nodes, index);
+  return index;
+}
+
+const maskedKey = (address: Uint8Array, bits: number): string => `${bits} ${maskAddress(address, bits)}`;
+
 /** Position of the longest prefix without patterns that holds an address; -1 when none does. */
 function longestPrefix(nodes: readonly NetworkNode[], address: Uint8Array): number {
-  let best = -1;
-  let bits = -1;
-  for (const [index, { prefix, patterns }] of nodes.entries()) {
-    if (patterns.length > 0 || prefix.bits <= bits || !prefixContains(prefix, address)) continue;
-    best = index;
-    bits = prefix.bits;
+  const { lengths, positions } = indexOf(nodes).get(address.length) ?? { lengths: [], positions: new Map<string, number>() };
+  for (const bits of lengths) {
+    const found = positions.get(maskedKey(address, bits));
+    if (found !== undefined) return found;
   }
-  return best;
+  return -1;
 }
 
 /** The node of an address: that of its names where it was learned, otherwise the longest prefix that holds it. */
