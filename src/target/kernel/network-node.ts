@@ -114,7 +114,7 @@ function indexOf(nodes: readonly NetworkNode[]): ReadonlyMap<number, PrefixIndex
   return index;
 }
 
-const maskedKey = (address: Uint8Array, bits: number): string => `${bits} ${maskAddress(address, bits)}`;
+const maskedKey = (address: Uint8Array, bits: number): string => `${bits} ${maskAddress(address, bits).join(".")}`;
 
 /** Position of the longest prefix without patterns that holds an address; -1 when none does. */
 function longestPrefix(nodes: readonly NetworkNode[], address: Uint8Array): number {
