@@ -166,6 +166,16 @@ export const SETTINGS = {
     default: 30_000,
     summary: "how long a workload that is not registered yet may wait before it is refused",
   },
+  "identity.authorityTelemetry": {
+    kind: "text",
+    value: "HOST:PORT",
+    summary: "address of the authority's metrics and health over HTTP (none unless given)",
+  },
+  "telemetry.otlpEndpoint": {
+    kind: "text",
+    value: "URL",
+    summary: "collector that gets spans as OTLP over HTTP (OTEL_EXPORTER_OTLP_ENDPOINT; none unless given)",
+  },
   "identity.telemetry": {
     kind: "text",
     value: "HOST:PORT",

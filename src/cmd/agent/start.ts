@@ -21,11 +21,12 @@ import { instanceOf, launchNotesDirectory } from "../installation-instance.ts";
 import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
+import { serveTelemetry } from "../telemetry-server.ts";
+import { openTraceExport } from "../trace-export.ts";
 import { readVersion } from "../version.ts";
 import { authorityOf } from "./authority-of.ts";
 import { describeEvent } from "./describe-event.ts";
 import type { AgentSettings } from "./settings.ts";
-import { serveTelemetry } from "./telemetry.ts";
 
 const EVENTS_PER_DRAIN_MS = 1_000;
 
@@ -35,9 +36,11 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   if (problem !== undefined) return withoutIdentities(problem);
   const metrics = new AgentMetrics();
   const forwarder = new EventForwarder({ stateDirectory, producer: "agent", log });
+  const traces = openTraceExport(configuration, "vigil-agent", log);
   const client = await authorityOf(stateDirectory, configuration, log);
   const agent = new Agent({
     client,
+    tracer: traces?.tracer,
     onEvent: (event) => {
       metrics.told(event);
       tell(event, log, forwarder);
@@ -68,7 +71,10 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
           patienceMs: configuration["identity.wait"],
           onProblem: (message) => log("warning", message),
         });
-  const telemetry = await serveTelemetry(configuration["identity.telemetry"], agent, metrics);
+  const telemetry = await serveTelemetry(configuration["identity.telemetry"], {
+    metrics: () => metrics.expose() + (traces?.metric.expose() ?? ""),
+    problem: () => (agent.isReady ? undefined : "the agent has no identities to serve"),
+  });
   return {
     report: reportOf(path, brokers?.path, telemetry?.url),
     drain: async (withinMs) => {
@@ -77,6 +83,7 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
       stopping.abort();
       await running;
       await digests.close();
+      await traces?.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 4));
       await forwarder.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 4));
     },
   };

@@ -2,8 +2,12 @@
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import { GrpcServer } from "../../grpc/server.ts";
+import type { ServerHooks } from "../../grpc/server-core.ts";
+import type { ServiceImplementation } from "../../grpc/service.ts";
 import { adminService } from "../../identity/authority/admin-service.ts";
 import { Authority } from "../../identity/authority/authority.ts";
+import { authorityHealth, authorityProblem } from "../../identity/authority/authority-health.ts";
+import { AuthorityMetrics } from "../../identity/authority/authority-metrics.ts";
 import type { AuthorityKind } from "../../identity/authority/authority-record.ts";
 import { authorityService } from "../../identity/authority/authority-service.ts";
 import { AuthoritySet, type KeyLifetime } from "../../identity/authority/authority-set.ts";
@@ -12,7 +16,7 @@ import { DiskKeyStore } from "../../identity/authority/disk-key-store.ts";
 import { downstreamServices } from "../../identity/authority/downstream-service.ts";
 import { fileUpstream } from "../../identity/authority/file-upstream.ts";
 import { followUpstream } from "../../identity/authority/follow-upstream.ts";
-import type { Journal } from "../../identity/authority/journal.ts";
+import type { Journal, JournalStorage } from "../../identity/authority/journal.ts";
 import type { Registrations } from "../../identity/authority/registrations.ts";
 import { longestSvidMs } from "../../identity/authority/rotation.ts";
 import { SpireUpstream } from "../../identity/authority/spire-upstream.ts";
@@ -30,6 +34,8 @@ import { createLog, type Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
 import type { Settings } from "../settings.ts";
+import { serveTelemetry } from "../telemetry-server.ts";
+import { openTraceExport } from "../trace-export.ts";
 import { AuthorityAudit } from "./audit.ts";
 import { builtInEntries } from "./built-in-entries.ts";
 import { checkAuthoritySettings, readSettingFile } from "./checked-settings.ts";
@@ -52,6 +58,8 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   const trustDomain = ownTrustDomain(configuration);
   const events = new EventForwarder({ stateDirectory, producer: "authority", log });
   const audit = new AuthorityAudit(events, log, trustDomain);
+  const metrics = new AuthorityMetrics();
+  const traces = openTraceExport(configuration, "vigil-authority", log);
   const folder = join(stateDirectory, AUTHORITY_FOLDER);
   const paths = await registrationPaths(stateDirectory, configuration);
   const source = await openRegistrations(
@@ -67,7 +75,7 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   );
   let { first: registrations } = source;
   const keyStore = await DiskKeyStore.open(join(folder, "keys"));
-  const journal = await StoredJournal.open(fileStorage(join(folder, "journal.json")), trustDomain, keyStore);
+  const journal = await StoredJournal.open(countingFailures(fileStorage(join(folder, "journal.json")), metrics), trustDomain, keyStore);
   const upstream = upstreamOf(configuration, trustDomain);
   const authorities = await AuthoritySet.open({
     trustDomain,
@@ -78,7 +86,10 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     refreshHintMs: () => registrations.trustDomain?.refreshHintMs ?? configuration["identity.refreshHint"],
     nowMs: Date.now,
     random: randomBytes,
-    onNews: (news) => audit.authority(news),
+    onNews: (news) => {
+      metrics.changed(news);
+      audit.authority(news);
+    },
   });
   const bundleStore = new BundleStore(join(folder, "bundles"));
   const federation = await Federation.open({
@@ -97,7 +108,10 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     nowMs: Date.now,
     random: randomBytes,
     issuer: configuration["identity.issuer"],
-    onIssuance: (news) => audit.issuance(news),
+    onIssuance: (news) => {
+      metrics.issuance(news);
+      audit.issuance(news);
+    },
   });
   const follow = (): void => federation.want(wantedRelations(registrations, journal));
   const register = (next: Registrations): void => {
@@ -117,7 +131,11 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     connected,
     nowMs: Date.now,
     random: randomBytes,
-    onAttestation: (agentId, refusal) => audit.attestation(agentId, refusal),
+    tracer: traces?.tracer,
+    onAttestation: (agentId, refusal) => {
+      metrics.attested(refusal === undefined ? "attested" : "refused");
+      audit.attestation(agentId, refusal);
+    },
   });
   const admin = adminService({
     authority,
@@ -129,31 +147,44 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
     onRelations: follow,
     onCommand: (news) => audit.command(news),
   });
-  const onFailure = (thrown: unknown): void => log("error", `a call failed: ${messageOf(thrown)}`);
-  const local = new GrpcServer({ services: [service, admin], onFailure });
+  metrics.observe(authority, connected, Date.now);
+  const hooks: ServerHooks = {
+    onFailure: (thrown) => log("error", `a call failed: ${messageOf(thrown)}`),
+    onEnd: ({ method }, status) => metrics.ended(method, status),
+  };
+  const serverOf = (services: readonly ServiceImplementation[]): GrpcServer =>
+    new GrpcServer({ services: [...services, authorityHealth(authority, services)], ...hooks });
+  const local = serverOf([service, admin]);
   await local.listen({ kind: "unix", path: authoritySocket(stateDirectory), mode: 0o600 });
   // Strangers reach no service that administers.
-  const remote = new GrpcServer({ services: [service], onFailure });
+  const remote = serverOf([service]);
   const parts = { authority, settings: configuration, log, signal: stopping.signal };
   const agentAddress = await listenForAgents(remote, parts);
   const bundleEndpoint = await listenForBundles(parts);
   const publishAbove = upstream?.publishJwtKey?.bind(upstream);
-  const downstream = new GrpcServer({ services: downstreamServices({ authority, nowMs: Date.now, publishAbove }), onFailure });
+  const downstream = serverOf(downstreamServices({ authority, nowMs: Date.now, publishAbove }));
   const downstreamAddress = await listenForDownstream(downstream, parts);
   if (upstream?.trust !== undefined) followUpstream({ authorities, upstream, onProblem: upstreamNarrator(log) }, stopping.signal);
   keepAdvancing(authority, log, stopping.signal);
+  const telemetry = await serveTelemetry(configuration["identity.authorityTelemetry"], {
+    metrics: () => metrics.expose() + (traces?.metric.expose() ?? ""),
+    problem: () => authorityProblem(authority),
+  });
   return {
     report: reportOf(authority, {
       paths,
       agentAddress,
       downstreamAddress,
+      telemetryUrl: telemetry?.url,
       bundleAddress: bundleEndpoint && `${bundleEndpoint.host}:${bundleEndpoint.port}`,
     }),
     drain: async (withinMs) => {
+      telemetry?.close();
       await Promise.all([local, remote, downstream].map((server) => server.close(withinMs / 2)));
       stopping.abort();
       await upstream?.close?.();
       federation.close();
+      await traces?.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 4));
       await events.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 4));
     },
   };
@@ -176,6 +207,16 @@ function upstreamOf(configuration: Settings, trustDomain: TrustDomain): Upstream
   } = configuration;
   return certificatePath === undefined || keyPath === undefined ? undefined : fileUpstream({ certificatePath, keyPath, bundlePath });
 }
+
+/** A disk that is full is seen before anything else goes wrong. */
+const countingFailures = (storage: JournalStorage, metrics: AuthorityMetrics): JournalStorage => ({
+  read: () => storage.read(),
+  write: (text) =>
+    storage.write(text).catch((thrown: unknown) => {
+      metrics.unwritten();
+      throw thrown;
+    }),
+});
 
 const upstreamNarrator =
   (log: Log): ((problem: string | undefined) => void) =>
@@ -238,11 +279,13 @@ function reportOf(
     paths,
     agentAddress,
     downstreamAddress,
+    telemetryUrl,
     bundleAddress,
   }: {
     readonly paths: readonly string[];
     readonly agentAddress: string | undefined;
     readonly downstreamAddress: string | undefined;
+    readonly telemetryUrl: string | undefined;
     readonly bundleAddress: string | undefined;
   },
 ): ReadyReport {
@@ -254,6 +297,7 @@ function reportOf(
       },
       ...(agentAddress === undefined ? [] : [{ what: "remote agents", where: agentAddress }]),
       ...(downstreamAddress === undefined ? [] : [{ what: "authorities below", where: downstreamAddress }]),
+      ...(telemetryUrl === undefined ? [] : [{ what: "authority metrics", where: `${telemetryUrl}/metrics` }]),
       ...(bundleAddress === undefined ? [] : [{ what: "bundle endpoint", where: `https://${bundleAddress}` }]),
     ],
     off: [],

@@ -20,7 +20,14 @@ export interface CutConnection {
 
 export type OwnSettings = Pick<
   Settings,
-  "admission.listen" | "identity.agentListen" | "identity.bundleListen" | "identity.authority" | "identity.telemetry"
+  | "admission.listen"
+  | "identity.agentListen"
+  | "identity.bundleListen"
+  | "identity.authority"
+  | "identity.telemetry"
+  | "identity.authorityTelemetry"
+  | "identity.downstreamListen"
+  | "identity.upstreamServer"
 >;
 
 const LOOPBACK = Uint8Array.of(127, 0, 0, 1);
@@ -79,6 +86,8 @@ function* connectionsOf(
     ["the authority's address for agents", settings["identity.agentListen"]],
     ["the bundle endpoint", settings["identity.bundleListen"]],
     ["the agent's metrics", settings["identity.telemetry"]],
+    ["the authority's metrics", settings["identity.authorityTelemetry"]],
+    ["authorities below", settings["identity.downstreamListen"]],
   ] as const;
   for (const [what, address] of listeners) {
     if (address === undefined) continue;
@@ -87,13 +96,18 @@ function* connectionsOf(
     const callers = isLocal ? peers.filter((peer) => peer.endpoint.kind === "host") : peers;
     yield { what, calls: callers.map((peer) => callOf(peer, { endpoint: own, address: LOOPBACK }, port)) };
   }
-  const authority = settings["identity.authority"];
-  if (authority === undefined) return;
-  const { host, port } = parseListenAddress(authority);
-  const address = parseIpAddress(host);
-  // A name may have any address.
-  const targets = address === undefined ? peers : [{ endpoint: EXTERNAL, address }];
-  yield { what: "the authority", calls: targets.map((target) => callOf({ endpoint: own, address: LOOPBACK }, target, port)) };
+  const servers = [
+    ["the authority", settings["identity.authority"]],
+    ["the upstream authority", settings["identity.upstreamServer"]],
+  ] as const;
+  for (const [what, server] of servers) {
+    if (server === undefined) continue;
+    const { host, port } = parseListenAddress(server);
+    const address = parseIpAddress(host);
+    // A name may have any address.
+    const targets = address === undefined ? peers : [{ endpoint: EXTERNAL, address }];
+    yield { what, calls: targets.map((target) => callOf({ endpoint: own, address: LOOPBACK }, target, port)) };
+  }
 }
 
 const callOf = (source: Peer, destination: Peer, port: number): Call => ({

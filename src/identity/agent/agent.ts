@@ -1,5 +1,6 @@
 /** The node agent: what the authority says, the credentials of this machine's workloads, and who waits for them. */
 
+import type { Tracer } from "../../lib/tracer.ts";
 import type { AgentEvent } from "./agent-event.ts";
 import { AgentState } from "./agent-state.ts";
 import type { AuthorityClient } from "./authority-client.ts";
@@ -24,6 +25,8 @@ export interface AgentOptions {
   readonly softLimit?: number;
   /** JWT-SVIDs that are held; 1000 unless given. */
   readonly tokenLimit?: number;
+  /** Where renewals leave their spans; nowhere unless given. */
+  readonly tracer?: Tracer | undefined;
   /** How long the authority may take to say something after it took the connection; 10 s unless given. */
   readonly authorityTimeoutMs?: number;
 }
@@ -63,7 +66,15 @@ export class Agent {
   #lastTick: { readonly wallMs: number; readonly steadyMs: number } | undefined;
 
   constructor(options: AgentOptions) {
-    const { client, onEvent, clock = Date.now, random = Math.random, softLimit = DEFAULT_LIMIT, tokenLimit = DEFAULT_LIMIT } = options;
+    const {
+      client,
+      onEvent,
+      tracer,
+      clock = Date.now,
+      random = Math.random,
+      softLimit = DEFAULT_LIMIT,
+      tokenLimit = DEFAULT_LIMIT,
+    } = options;
     this.clock = clock;
     this.startedAtMs = clock();
     this.onEvent = onEvent;
@@ -86,16 +97,21 @@ export class Agent {
       ...shared,
       mustLeave: (credential) => isTainted(credential.authorityId) || !this.isPermitted(credential, credential.serial),
       issue: (entries) =>
-        issueX509(client, entries, (authorityNowMs) => {
-          this.authorityClockAheadMs = authorityNowMs - clock();
-        }),
+        issueX509(
+          client,
+          entries,
+          (authorityNowMs) => {
+            this.authorityClockAheadMs = authorityNowMs - clock();
+          },
+          tracer,
+        ),
     });
     this.wit = new RenewedCredentials({
       ...shared,
       mustLeave: ({ authorityId }) => isTainted(authorityId),
-      issue: (entries) => issueWit(client, entries),
+      issue: (entries) => issueWit(client, entries, tracer),
     });
-    this.jwt = new JwtTokens({ client, isTainted, clock, random, limit: tokenLimit, onRefresh: () => this.#schedule() });
+    this.jwt = new JwtTokens({ client, isTainted, clock, random, limit: tokenLimit, tracer, onRefresh: () => this.#schedule() });
     this.#link = new AuthorityLink({
       client,
       clock,

@@ -5,10 +5,13 @@ import { create } from "@bufbuild/protobuf";
 import { GrpcError } from "../../grpc/grpc-error.ts";
 import { statusNameOf } from "../../grpc/status.ts";
 import { encodeJson } from "../../lib/json.ts";
+import type { TraceContext } from "../../lib/trace-context.ts";
+import type { Tracer } from "../../lib/tracer.ts";
 import { parseX509Svid } from "../../spiffe/x509-svid.ts";
 import { type Refusal, RefusalSchema, type X509Svid as SignedX509 } from "../generated/vigil/authority/v1/authority_pb.ts";
 import type { AuthorityClient } from "./authority-client.ts";
 import { problemOf } from "./authority-link.ts";
+import { IssuanceTrace } from "./issuance-trace.ts";
 import type { Credential, Issued, IssueFailure } from "./renewed-credentials.ts";
 import type { ServedEntry } from "./served-entry.ts";
 
@@ -54,13 +57,26 @@ export async function issueX509(
   client: AuthorityClient,
   entries: readonly ServedEntry[],
   onSigned: (authorityNowMs: number) => void,
+  tracer?: Tracer,
+): Promise<readonly Issued<X509Credential>[]> {
+  const trace = new IssuanceTrace(tracer, "x509", entries);
+  const outcomes = await trace.around(() => askX509(client, entries, onSigned, trace.context));
+  trace.end(outcomes);
+  return outcomes;
+}
+
+async function askX509(
+  client: AuthorityClient,
+  entries: readonly ServedEntry[],
+  onSigned: (authorityNowMs: number) => void,
+  trace: TraceContext | undefined,
 ): Promise<readonly Issued<X509Credential>[]> {
   const keys = await Promise.all(entries.map(newKeyPair));
   const requests = entries.map(({ id }, index) => {
     const value = keys[index]?.publicKey ?? new Uint8Array();
     return { entryId: id, subject: { case: "publicKey" as const, value } };
   });
-  const { results } = await client.signX509Svids({ requests });
+  const { results } = await client.signX509Svids({ requests }, trace);
   return entries.map((entry, index): Issued<X509Credential> => {
     const key = keys[index];
     const result = results[index]?.result;
@@ -104,12 +120,17 @@ function x509Credential(entry: ServedEntry, signed: SignedX509, { privateKey }: 
 }
 
 /** WIT-SVIDs for entries, one request each. */
-export function issueWit(client: AuthorityClient, entries: readonly ServedEntry[]): Promise<readonly Issued<WitCredential>[]> {
-  return Promise.all(
+export async function issueWit(
+  client: AuthorityClient,
+  entries: readonly ServedEntry[],
+  tracer?: Tracer,
+): Promise<readonly Issued<WitCredential>[]> {
+  const trace = new IssuanceTrace(tracer, "wit", entries);
+  const outcomes = await Promise.all(
     entries.map(async (entry): Promise<Issued<WitCredential>> => {
       const key = await newKeyPair();
       try {
-        const signed = await client.signWitSvid({ entryId: entry.id, publicKey: key.publicKey, algorithm: WIT_ALGORITHM });
+        const signed = await client.signWitSvid({ entryId: entry.id, publicKey: key.publicKey, algorithm: WIT_ALGORITHM }, trace.context);
         const jwk = createPrivateKey({ key: Buffer.from(key.privateKey), format: "der", type: "pkcs8" }).export({ format: "jwk" });
         const { kty = "", crv = "", x = "", y = "", d = "" } = jwk;
         return {
@@ -127,6 +148,8 @@ export function issueWit(client: AuthorityClient, entries: readonly ServedEntry[
       }
     }),
   );
+  trace.end(outcomes);
+  return outcomes;
 }
 
 const refused = ({ code, message, reason }: Refusal): { readonly ok: false; readonly error: IssueFailure } => {

@@ -1,6 +1,8 @@
 /** JWT-SVIDs, cached by entry and audiences, and renewed ahead of their expiry while somebody asks for them. */
+import type { Tracer } from "../../lib/tracer.ts";
 import type { SignJwtSvidResponse } from "../generated/vigil/authority/v1/authority_pb.ts";
 import type { AuthorityClient } from "./authority-client.ts";
+import { IssuanceTrace } from "./issuance-trace.ts";
 import type { ServedEntry } from "./served-entry.ts";
 
 export interface JwtToken {
@@ -27,6 +29,7 @@ export interface JwtTokenOptions {
   readonly clock: () => number;
   readonly random: () => number;
   readonly limit: number;
+  readonly tracer?: Tracer | undefined;
 }
 
 /** A token with less left than this part of its lifetime is handed out only when no newer one can be had. */
@@ -113,8 +116,9 @@ export class JwtTokens {
   async #request(cached: Cached): Promise<JwtToken> {
     const { client, clock, random, onRefresh } = this.#options;
     let signed: SignJwtSvidResponse;
+    const trace = new IssuanceTrace(this.#options.tracer, "jwt", [cached.entry]);
     try {
-      signed = await client.signJwtSvid({ entryId: cached.entry.id, audience: [...cached.audience] });
+      signed = await trace.around(() => client.signJwtSvid({ entryId: cached.entry.id, audience: [...cached.audience] }, trace.context));
     } catch (error) {
       // Not at every call: the next attempt comes after a little of what is left.
       if (cached.value !== undefined) {
@@ -127,6 +131,7 @@ export class JwtTokens {
     const refreshAtMs = issuedAtMs + (expiresAtMs - issuedAtMs) * (REFRESH_AT - JITTER * random());
     cached.value = { token: signed.token, expiresAtMs, refreshAtMs, isWanted: false };
     cached.authorityId = signed.authorityId;
+    trace.end([{ ok: true, value: { notBeforeMs: issuedAtMs, notAfterMs: expiresAtMs, authorityId: signed.authorityId } }]);
     onRefresh();
     return cached.value;
   }

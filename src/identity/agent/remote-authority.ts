@@ -5,7 +5,7 @@ import { createServiceIdentity, type ServiceIdentity } from "../../service/servi
 import { type SpiffeId, spiffeIdOf, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { Authority, type SyncResponse } from "../generated/vigil/authority/v1/authority_pb.ts";
 import { AgentIdentity, type AgentIdentityNews } from "./agent-identity.ts";
-import { AUTHORITY_CALL, type AuthorityClient } from "./authority-client.ts";
+import { AUTHORITY_CALL, type AuthorityClient, callOptions } from "./authority-client.ts";
 import type { EvidencePaths } from "./node-evidence.ts";
 
 export interface RemoteAuthorityOptions {
@@ -71,14 +71,14 @@ class RemoteAuthority implements AuthorityClient {
     }
   }
 
-  signX509Svids: AuthorityClient["signX509Svids"] = (request) =>
-    this.#call((channel) => channel.unary(Authority.method.signX509Svids, request, AUTHORITY_CALL));
+  signX509Svids: AuthorityClient["signX509Svids"] = (request, trace) =>
+    this.#call((channel) => channel.unary(Authority.method.signX509Svids, request, callOptions(trace)));
 
-  signJwtSvid: AuthorityClient["signJwtSvid"] = (request, timeoutMs = AUTHORITY_CALL.timeoutMs) =>
-    this.#call((channel) => channel.unary(Authority.method.signJwtSvid, request, { timeoutMs }));
+  signJwtSvid: AuthorityClient["signJwtSvid"] = (request, trace) =>
+    this.#call((channel) => channel.unary(Authority.method.signJwtSvid, request, callOptions(trace)));
 
-  signWitSvid: AuthorityClient["signWitSvid"] = (request) =>
-    this.#call((channel) => channel.unary(Authority.method.signWitSvid, request, AUTHORITY_CALL));
+  signWitSvid: AuthorityClient["signWitSvid"] = (request, trace) =>
+    this.#call((channel) => channel.unary(Authority.method.signWitSvid, request, callOptions(trace)));
 
   renewAgentSvid: AuthorityClient["renewAgentSvid"] = (publicKey) =>
     this.#call(async (channel) => (await channel.unary(Authority.method.renewAgentSvid, { publicKey }, AUTHORITY_CALL)).svid);

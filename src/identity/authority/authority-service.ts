@@ -6,6 +6,7 @@ import { implementService, type ServiceImplementation } from "../../grpc/service
 import { GRPC_STATUS, type GrpcFailure } from "../../grpc/status.ts";
 import type { VigilError } from "../../lib/error.ts";
 import type { Result } from "../../lib/result.ts";
+import type { Tracer } from "../../lib/tracer.ts";
 import type { SpiffeId } from "../../spiffe/spiffe-id.ts";
 import {
   type AgentEvidence,
@@ -23,6 +24,7 @@ import { CallRate } from "./call-rate.ts";
 import { type Caller, CallerIdentification } from "./caller.ts";
 import type { ConnectedAgents } from "./connected-agents.ts";
 import { attestNode, type NodeEvidence } from "./node-attestation.ts";
+import { traceSigning } from "./signing-trace.ts";
 import type { IssuedToken, IssuedX509Svid, Refusal, Requester } from "./svid-issuer.ts";
 import { syncStream } from "./sync-stream.ts";
 
@@ -34,6 +36,8 @@ export interface AuthorityServiceOptions {
   readonly connected: ConnectedAgents;
   /** An agent attested its node, or did not. */
   readonly onAttestation: (agentId: SpiffeId | undefined, refusal: VigilError | undefined) => void;
+  /** Where signing leaves its spans; nowhere unless given. */
+  readonly tracer?: Tracer | undefined;
 }
 
 const MAX_BATCH = 500;
@@ -44,10 +48,18 @@ const ATTESTATION = { perSecond: 20, burst: 100 };
 /** A stranger must not hold a stream open. */
 const ATTESTATION_TIMEOUT_MS = 10_000;
 
-export function authorityService({ authority, nowMs, random, connected, onAttestation }: AuthorityServiceOptions): ServiceImplementation {
+export function authorityService({
+  authority,
+  nowMs,
+  random,
+  connected,
+  onAttestation,
+  tracer,
+}: AuthorityServiceOptions): ServiceImplementation {
   const callers = new CallerIdentification(authority, nowMs);
   const signing = new CallRate(SIGNING, () => performance.now());
   const attestation = new CallRate(ATTESTATION, () => performance.now());
+  const traced = traceSigning(tracer, authority);
 
   const agentOf = (context: CallContext): Exclude<Caller, { kind: "stranger" }> => {
     const caller = callers.callerOf(context);
@@ -107,16 +119,23 @@ export function authorityService({ authority, nowMs, random, connected, onAttest
       if (requests.length > MAX_BATCH)
         throw new GrpcError("INVALID_ARGUMENT", `expected at most ${MAX_BATCH} requests, got ${requests.length}`);
       const requester = signerOf(context, requests.length);
-      return { results: await Promise.all(requests.map((request) => signOne(authority, request, requester))) };
+      const { agentId } = requester;
+      const sign = (request: X509SvidRequest): Promise<X509SvidResult> =>
+        traced(context, { kind: "x509", entryId: request.entryId, agentId }, () => signOne(authority, request, requester), refusalOf);
+      return { results: await Promise.all(requests.map(sign)) };
     },
 
     async signJwtSvid({ entryId, audience }, context) {
-      return tokenMessage(unwrap(await authority.signJwt(entryId, audience, signerOf(context, 1))));
+      const requester = signerOf(context, 1);
+      const request = { kind: "jwt", entryId, agentId: requester.agentId } as const;
+      return traced(context, request, async () => tokenMessage(unwrap(await authority.signJwt(entryId, audience, requester))));
     },
 
     async signWitSvid({ entryId, publicKey, algorithm }, context) {
       const requester = signerOf(context, 1);
-      return tokenMessage(unwrap(await authority.signWit(entryId, { publicKeyInfo: publicKey, algorithm }, requester)));
+      const request = { kind: "wit", entryId, agentId: requester.agentId } as const;
+      const proof = { publicKeyInfo: publicKey, algorithm };
+      return traced(context, request, async () => tokenMessage(unwrap(await authority.signWit(entryId, proof, requester))));
     },
   });
 
@@ -157,6 +176,9 @@ function evidenceOf({ step }: AttestAgentRequest): { readonly evidence: NodeEvid
       return kind satisfies never;
   }
 }
+
+const refusalOf = ({ result }: X509SvidResult): string | undefined =>
+  result.case === "refusal" ? `${result.value.reason}: ${result.value.message}` : undefined;
 
 async function signOne(authority: Authority, { entryId, subject }: X509SvidRequest, requester: Requester): Promise<X509SvidResult> {
   if (subject.case === undefined)

@@ -1,13 +1,17 @@
-/** Metrics and health of the agent over HTTP, for Prometheus and for whoever restarts what does not answer. Off unless an address is given. */
+/** Metrics and health of a process over HTTP, for Prometheus and for whoever restarts what does not answer. Off unless an address is given. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Agent } from "../../identity/agent/agent.ts";
-import type { AgentMetrics } from "../../identity/agent/agent-metrics.ts";
-import { METRICS_CONTENT_TYPE } from "../../lib/prometheus.ts";
-import { parseListenAddress } from "../listen-address.ts";
+import { METRICS_CONTENT_TYPE } from "../lib/prometheus.ts";
+import { parseListenAddress } from "./listen-address.ts";
 
-export interface Telemetry {
+export interface Observed {
+  metrics(): string;
+  /** Why the process is not ready; undefined when it is. */
+  problem(): string | undefined;
+}
+
+export interface TelemetryServer {
   readonly url: string;
   close(): void;
 }
@@ -15,7 +19,7 @@ export interface Telemetry {
 const HEADERS_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 64;
 
-export async function serveTelemetry(address: string | undefined, agent: Agent, metrics: AgentMetrics): Promise<Telemetry | undefined> {
+export async function serveTelemetry(address: string | undefined, observed: Observed): Promise<TelemetryServer | undefined> {
   if (address === undefined) return undefined;
   const server = createServer({ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS }, (request, response) => {
     request.resume();
@@ -23,11 +27,13 @@ export async function serveTelemetry(address: string | undefined, agent: Agent, 
     if (request.method !== "GET") return send(405, "text/plain", "only GET\n");
     switch (request.url) {
       case "/metrics":
-        return send(200, METRICS_CONTENT_TYPE, metrics.expose());
+        return send(200, METRICS_CONTENT_TYPE, observed.metrics());
       case "/livez":
         return send(200, "text/plain", "ok\n");
-      case "/readyz":
-        return agent.isReady ? send(200, "text/plain", "ok\n") : send(503, "text/plain", "the agent has no identities to serve\n");
+      case "/readyz": {
+        const problem = observed.problem();
+        return problem === undefined ? send(200, "text/plain", "ok\n") : send(503, "text/plain", `${problem}\n`);
+      }
       default:
         return send(404, "text/plain", "there are /metrics, /livez and /readyz\n");
     }
