@@ -86,7 +86,7 @@ export class ServerCall implements CallContext, MessageSink {
     stream.on("wantTrailers", onWantTrailers);
     if (timeoutMs !== undefined) {
       this.deadlineMs = this.startedMs + timeoutMs;
-      this.#timer = setTimeout(expire, timeoutMs, this);
+      this.session.server.deadlines.add(this);
     }
     const { kind } = this.#called;
     if (kind === "client_streaming" || kind === "bidi_streaming") {
@@ -207,6 +207,12 @@ export class ServerCall implements CallContext, MessageSink {
     if (this.#requests !== undefined) this.#requests.push(message);
     else if (this.#request === undefined) this.#request = message;
     else throw new GrpcError("INTERNAL", "expected one message, got several");
+  }
+
+  /** Sets the timer of the deadline, unless the call has ended. */
+  armDeadline(): void {
+    if (this.#ended !== undefined || this.deadlineMs === undefined) return;
+    this.#timer = setTimeout(expire, Math.max(0, this.deadlineMs - performance.now()), this);
   }
 
   /** Ends the call when the client has owed something for longer than `stallMs`. */

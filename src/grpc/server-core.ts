@@ -1,5 +1,6 @@
 /** What connections and calls need of their server. */
 import type { CallContext } from "./call-context.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { ServerLimits } from "./server-limits.ts";
 import type { CallCheck, ServerMethod } from "./service.ts";
 import type { GrpcStatusName } from "./status.ts";
@@ -22,6 +23,7 @@ export interface ServerCore {
   /** By path. */
   readonly methods: ReadonlyMap<string, ServerMethod>;
   readonly draining: AbortSignal;
+  readonly deadlines: Deadlines;
   /** Takes note of bytes that are kept; false when that would be too many, and then they are not counted. */
   hold(bytes: number): boolean;
   release(bytes: number): void;

@@ -8,6 +8,7 @@ import { performServerHandshake, type SecureServerOptions } from "node:http2";
 import { type AddressInfo, connect, createServer, type ListenOptions, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls";
 import { messageOf, VigilError } from "../lib/error.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { ServerCore, ServerHooks } from "./server-core.ts";
 import { DEFAULT_SERVER_LIMITS, type ServerLimits } from "./server-limits.ts";
 import { ServerSession } from "./server-session.ts";
@@ -53,6 +54,7 @@ export class GrpcServer {
       hooks,
       methods: methodsOf(services),
       draining: this.#draining.signal,
+      deadlines: new Deadlines(),
       hold: (bytes) => {
         if (this.#heldBytes + bytes > core.limits.maxHeldBytes) return false;
         this.#heldBytes += bytes;

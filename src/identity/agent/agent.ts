@@ -51,7 +51,7 @@ export class Agent {
   readonly clock: () => number;
   readonly startedAtMs: number;
   readonly onEvent: (event: AgentEvent) => void;
-  /** Changes with everything that messages to workloads are made of. */
+  /** Changes with everything that messages to workloads are made of beside credentials. */
   version = 0;
   /** How far the authority's clock was ahead when it last signed. */
   authorityClockAheadMs = 0;
@@ -197,13 +197,19 @@ export class Agent {
         this.onEvent({ kind: "renewal failed", spiffeId: entry.spiffeId, status: failure.code, message: failure.message });
       }
     }
-    this.#changed();
+    // Credentials come in batches: only those are woken who show one of them.
+    this.watchers.wake(ids);
+    this.#tellListeners();
     this.#schedule();
   }
 
   #changed(): void {
     this.version++;
     this.watchers.wake();
+    this.#tellListeners();
+  }
+
+  #tellListeners(): void {
     for (const listener of this.#listeners) listener();
   }
 

@@ -17,7 +17,7 @@ export interface CallerView {
   readonly entries: readonly ServedEntry[];
   /** Registered, and denied. */
   readonly isDenied: boolean;
-  /** The same for all callers with the same entries. */
+  /** The same for all callers with the same entries, and for no others. Without line breaks. */
   readonly key: string;
 }
 
@@ -70,11 +70,14 @@ export class Caller {
     const { generation } = this.#agent.state;
     if (this.#view?.attestation === attestation && this.#generation === generation) return this.#view;
     const { entries, isDenied } = this.#agent.entriesOf(attestation.selectors);
-    this.#view = { attestation, entries, isDenied, key: entries.map(({ id }) => id).join("\n") };
+    this.#view = { attestation, entries, isDenied, key: keyOfEntries(entries) };
     this.#generation = generation;
     return this.#view;
   }
 }
+
+/** One text for each list of entries, whatever their IDs have in them: by it messages with private keys are found again. */
+export const keyOfEntries = (entries: readonly Pick<ServedEntry, "id">[]): string => JSON.stringify(entries.map(({ id }) => id));
 
 function refusalOf(error: unknown): GrpcError {
   if (!(error instanceof VigilError)) return new GrpcError("INTERNAL", "the caller could not be attested", { cause: error });

@@ -11,6 +11,8 @@ export type Awakening = "change" | "late" | "over";
 /** One stream. */
 export class Watcher {
   readonly #forget: (watcher: Watcher) => void;
+  /** What the stream shows credentials of; undefined while that is not known, and then every credential concerns it. */
+  entries: readonly { readonly id: string }[] | undefined;
   #hasNews = false;
   #wake: (() => void) | undefined;
 
@@ -69,13 +71,14 @@ export class Watchers {
     return watcher;
   }
 
-  /** Wakes all: up to 100 at once, more in waves whose order is random. */
-  wake(): void {
-    if (this.#all.size <= WAVE) {
-      for (const watcher of this.#all) watcher.wake();
+  /** Wakes all, or those who show credentials of `entryIds`: up to 100 at once, more in waves whose order is random. */
+  wake(entryIds?: ReadonlySet<string>): void {
+    const concerned = entryIds === undefined ? [...this.#all] : [...this.#all].filter(({ entries }) => concerns(entries, entryIds));
+    if (concerned.length <= WAVE) {
+      for (const watcher of concerned) watcher.wake();
       return;
     }
-    const order = shuffled([...this.#all], this.#random);
+    const order = shuffled(concerned, this.#random);
     const waveSize = Math.max(WAVE, Math.ceil((order.length * WAVE_PAUSE_MS) / MAX_SPREAD_MS));
     const wave = (start: number): void => {
       for (const watcher of order.slice(start, start + waveSize)) watcher.wake();
@@ -84,6 +87,9 @@ export class Watchers {
     wave(0);
   }
 }
+
+const concerns = (entries: Watcher["entries"], entryIds: ReadonlySet<string>): boolean =>
+  entries === undefined || entries.some(({ id }) => entryIds.has(id));
 
 function shuffled<T>(items: T[], random: () => number): readonly T[] {
   for (let last = items.length - 1; last > 0; last--) {

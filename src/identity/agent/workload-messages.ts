@@ -15,6 +15,7 @@ import type { TrustedDomain } from "./agent-state.ts";
 import type { CallerView } from "./caller.ts";
 import type { WitCredential, X509Credential } from "./issuance.ts";
 import type { JwtToken } from "./jwt-tokens.ts";
+import type { Credential } from "./renewed-credentials.ts";
 import type { ServedEntry } from "./served-entry.ts";
 
 /** What a caller gets now: a value, or why it has to wait. */
@@ -50,10 +51,16 @@ const wait = (reason: GrpcError, isFinal = false): { readonly kind: "wait"; read
 
 const MAX_CACHED = 4_096;
 
+interface Cached {
+  readonly message: Composed<EncodedMessage> & { readonly kind: "ready" };
+  /** What it shows. */
+  readonly credentials: readonly Credential[];
+}
+
 export class WorkloadMessages {
   readonly #agent: Agent;
   #version = -1;
-  readonly #cache = new Map<string, Composed<EncodedMessage> & { readonly kind: "ready" }>();
+  readonly #cache = new Map<string, Cached>();
   #generation = -1;
   readonly #tokens = new Map<string, { readonly message: EncodedMessage; readonly tokens: readonly JwtToken[] }>();
 
@@ -95,9 +102,10 @@ export class WorkloadMessages {
   }
 
   x509(view: CallerView): Composed<EncodedMessage> {
-    return this.#cached("x509", view, () => {
-      const identities = this.identitiesOf(view);
-      if (identities.kind === "wait") return identities;
+    const identities = this.identitiesOf(view);
+    if (identities.kind === "wait") return identities;
+    const credentials = identities.value.map(({ credential }) => credential);
+    return this.#cached("x509", view, credentials, () => {
       const own = this.#agent.state.trustDomain;
       const svids = identities.value.map(({ entry: { spiffeId, hint }, credential: { chainDer, keyDer } }) => ({
         spiffeId,
@@ -132,19 +140,21 @@ export class WorkloadMessages {
 
   /** `spiffeId` is empty for all. */
   wit(view: CallerView, spiffeId: string): Composed<EncodedMessage> {
-    return this.#cached(`wit ${spiffeId}`, view, () => {
-      const wanted = this.wanted(view, spiffeId);
-      if (wanted.kind === "wait") return wanted;
-      const credentials: WitCredential[] = [];
-      const svids: { spiffeId: string; witSvid: string; witSvidKey: string; hint: string }[] = [];
-      for (const entry of wanted.value) {
-        const { credential, failure } = this.#agent.wit.of(entry);
-        if (credential === undefined || !this.#agent.isPermitted(credential)) {
-          return wait(new GrpcError("UNAVAILABLE", `no WIT-SVID for \`${entry.spiffeId}\`: ${failure?.message ?? "it is not signed yet"}`));
-        }
-        credentials.push(credential);
-        svids.push({ spiffeId: entry.spiffeId, witSvid: credential.token, witSvidKey: credential.keyJwk, hint: entry.hint });
+    const wanted = this.wanted(view, spiffeId);
+    if (wanted.kind === "wait") return wanted;
+    const credentials: WitCredential[] = [];
+    for (const entry of wanted.value) {
+      const { credential, failure } = this.#agent.wit.of(entry);
+      if (credential === undefined || !this.#agent.isPermitted(credential)) {
+        return wait(new GrpcError("UNAVAILABLE", `no WIT-SVID for \`${entry.spiffeId}\`: ${failure?.message ?? "it is not signed yet"}`));
       }
+      credentials.push(credential);
+    }
+    return this.#cached(`wit ${spiffeId}`, view, credentials, () => {
+      const svids = wanted.value.map(({ spiffeId: id, hint }, index) => {
+        const { token = "", keyJwk = "" } = credentials[index] ?? {};
+        return { spiffeId: id, witSvid: token, witSvidKey: keyJwk, hint };
+      });
       return ready(encodeMessage(WITSVIDResponseSchema, { svids: uniqueHints(svids) }), firstExpiryMs(credentials));
     });
   }
@@ -230,30 +240,42 @@ export class WorkloadMessages {
     view: CallerView,
     encode: (domains: ReadonlyMap<TrustDomain, TrustedDomain>) => EncodedMessage,
   ): Composed<EncodedMessage> {
-    return this.#cached(kind, view, () => this.#blockedBy(view) ?? ready(encode(this.domainsOf(view))));
+    const blocked = this.#blockedBy(view);
+    return blocked ?? this.#cached(kind, view, [], () => ready(encode(this.domainsOf(view))));
   }
 
-  #cached(kind: string, view: CallerView, compose: () => Composed<EncodedMessage>): Composed<EncodedMessage> {
-    // What callers without identities are told is their own.
-    if (view.entries.length === 0) return compose();
+  /** The message that callers with the same entries got before, while it is made of the same credentials and everything else is the same. */
+  #cached(
+    kind: string,
+    view: CallerView,
+    credentials: readonly Credential[],
+    compose: () => Composed<EncodedMessage> & { readonly kind: "ready" },
+  ): Composed<EncodedMessage> {
     if (this.#version !== this.#agent.version) {
       this.#version = this.#agent.version;
       this.#cache.clear();
     }
+    // A key has no line breaks, and stands last: no `kind` can make it another caller's.
     const key = `${kind}\n${view.key}`;
     const cached = this.#cache.get(key);
-    if (cached !== undefined && this.#agent.clock() < cached.goodUntilMs) return cached;
-    const composed = compose();
-    if (composed.kind === "wait") return composed;
+    const isSame =
+      cached?.credentials.length === credentials.length &&
+      credentials.every((credential, index) => credential === cached.credentials[index]);
+    if (cached !== undefined && isSame && this.#agent.clock() < cached.message.goodUntilMs) return cached.message;
+    const message = compose();
     if (this.#cache.size >= MAX_CACHED) this.#cache.clear();
-    this.#cache.set(key, composed);
-    return composed;
+    this.#cache.set(key, { message, credentials });
+    return message;
   }
 }
 
 const MAX_MESSAGE = 1_000;
 
-const tokenKey = ({ key }: CallerView, spiffeId: string, audience: readonly string[]): string => JSON.stringify([key, spiffeId, audience]);
+/** The usual question is asked thousands of times a second, and needs no encoder: JSON begins with a bracket. */
+function tokenKey({ key }: CallerView, spiffeId: string, audience: readonly string[]): string {
+  const question = spiffeId === "" && audience.length === 1 ? `:${audience[0]}` : JSON.stringify([spiffeId, audience]);
+  return `${question}\n${key}`;
+}
 
 function byDomain<T>(domains: ReadonlyMap<TrustDomain, TrustedDomain>, value: (domain: TrustedDomain) => T): { [id: string]: T } {
   return Object.fromEntries([...domains].map(([name, domain]) => [idOfTrustDomain(name), value(domain)]));

@@ -35,6 +35,7 @@ export async function* workloadStream<T>(
     while (!signal.aborted) {
       // Attested again for every message: the process may have become another one.
       const view = await caller.view();
+      watcher.entries = view.entries;
       if (usesX509) kept.keep(view.entries);
       const composed = compose(view);
       if (composed.kind === "wait") {
