@@ -1,4 +1,5 @@
 /** Events of the host as values of CEL. */
+import { doubleOf } from "../cel/runtime/double.ts";
 import type { CelValue } from "../cel/value.ts";
 import { argumentText } from "../falco/field/event.ts";
 import { capabilityNames } from "../falco/flag-names.ts";
@@ -15,23 +16,25 @@ export interface RunningWorkload {
 const O_CREAT = 0o100;
 const OPENING: ReadonlySet<string> = new Set(["open", "openat", "openat2"]);
 
-function seconds(fromNs: bigint, toNs: bigint): number {
-  return Number(toNs - fromNs) / 1e9;
+/** As a double, which whole seconds are not by themselves. */
+function seconds(fromNs: bigint, toNs: bigint): CelValue {
+  return doubleOf(Number(toNs - fromNs) / 1e9);
 }
 
 /** What differs from one moment to the next: worked out where an expression asks for it. */
 interface Ages {
-  readonly ageSeconds: number;
-  readonly executableAgeSeconds: number;
+  readonly ageSeconds: CelValue;
+  readonly executableAgeSeconds: CelValue;
 }
 
-const NO_AGES: Ages = { ageSeconds: 0, executableAgeSeconds: -1 };
+const UNKNOWN = doubleOf(-1);
+const NO_AGES: Ages = { ageSeconds: doubleOf(0), executableAgeSeconds: UNKNOWN };
 
 function agesOf(given: ProcessView, nowNs: bigint): Ages {
   const { startNs, execNs, executable } = given;
   return {
     ageSeconds: seconds(startNs, nowNs),
-    executableAgeSeconds: executable.ctimeNs === null ? -1 : seconds(executable.ctimeNs, execNs),
+    executableAgeSeconds: executable.ctimeNs === null ? UNKNOWN : seconds(executable.ctimeNs, execNs),
   };
 }
 
@@ -124,7 +127,7 @@ function workloadValue({ timeNs, caller: { container } }: SyscallEvent, { id, la
     namespace: container.podNamespace ?? "",
     pod: container.podName ?? "",
     labels,
-    ageSeconds: container.startNs === null ? -1 : seconds(container.startNs, timeNs),
+    ageSeconds: container.startNs === null ? UNKNOWN : seconds(container.startNs, timeNs),
     isPrivileged: container.isPrivileged ?? false,
   };
 }

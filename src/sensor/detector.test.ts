@@ -57,8 +57,8 @@ describe("detection", () => {
       policies: policy(`
   match: {events: [process.exec]}
   conditions:
-    - {name: name, expression: process.name == "bash" && parent.name == "sh" && ancestors.size() == 1}
-    - {name: age, expression: process.ageSeconds == 5.0 && process.executableAgeSeconds == 2.0 && ancestors[0].ageSeconds == 15.0}
+    - {name: name, expression: 'process.name == "bash" && parent.name == "sh"'}
+    - {name: age, expression: 'process.ageSeconds == 5.0 && process.executableAgeSeconds == 2.0 && ancestors[0].ageSeconds == 15.0'}
   severity: Low`),
     });
     const executable = { ...sampleProcess().executable, ctimeNs: START - 2n * SECOND };
