@@ -193,6 +193,17 @@ export const SETTINGS = {
   },
   "network.force": { kind: "boolean", summary: "puts access policies in force even if they cut connections of Vigil itself" },
   "network.deniedByDefault": { kind: "list", value: "NAME", summary: "trust domains whose workloads may do only what a policy allows" },
+  "network.resolvers": {
+    kind: "list",
+    value: "ADDRESS",
+    summary: "DNS resolvers whose answers say where names of access policies are (those of /etc/resolv.conf unless given)",
+  },
+  "network.refusedNames": {
+    kind: "choice",
+    choices: ["refused", "no-such-name"],
+    default: "refused",
+    summary: "how questions for names that no access policy allows are answered; programs that try search domains need no-such-name",
+  },
   "runtime.rules": {
     kind: "list",
     value: "PATH",

@@ -1,6 +1,7 @@
 import { accessFuzz } from "./access.ts";
 import { celEvaluationFuzz } from "./cel.ts";
 import { celFrontEndFuzz } from "./cel-front-end.ts";
+import { dnsFuzz } from "./dns.ts";
 import { grpcFuzz } from "./grpc.ts";
 import { identityFuzz } from "./identity.ts";
 import { regexFuzz } from "./regex.ts";
@@ -19,4 +20,5 @@ export const targets: readonly FuzzTarget[] = [
   grpcFuzz,
   identityFuzz,
   accessFuzz,
+  dnsFuzz,
 ];

@@ -2,6 +2,7 @@
 import type { FlowFields } from "../../event/producer.ts";
 import { formatTimeNs } from "../../event/timestamp.ts";
 import type { Entry } from "../../identity/authority/entry.ts";
+import type { NameLookup } from "../../network/dns/question-answerer.ts";
 import type { FlowEnd, NetworkFlow } from "../../network/flow.ts";
 import type { Ground } from "../../policy/access/decide-access.ts";
 import type { ToldDecision } from "./enforcement-links.ts";
@@ -71,6 +72,58 @@ function idOf({ endpoint, cgroupId }: FlowEnd): string {
 
 const nameOf = ({ endpoint }: FlowEnd): string =>
   endpoint === undefined || endpoint.name === "" ? "" : `${endpoint.namespace}/${endpoint.name}`;
+
+/** A question for a name, and what came of it. */
+export function flowOfLookup(lookup: NameLookup, nowNs: bigint): FlowFields {
+  const { source, name, type, protocol, resolver, port, audited, failure, addresses, durationMs } = lookup;
+  const verdict = lookup.verdict === "allow" && audited !== undefined ? "audit" : lookup.verdict;
+  const origin = (audited ?? lookup.ground).origin;
+  const time = formatTimeNs(nowNs);
+  return {
+    severity: SEVERITY[verdict],
+    subject: source.spiffeId || source.kind,
+    verdict,
+    layer: "kernel",
+    direction: "egress",
+    proto: protocol,
+    srcIp: "",
+    srcPort: 0,
+    dstIp: resolver,
+    dstPort: port,
+    srcId: source.spiffeId || source.kind,
+    dstId: "world",
+    srcName: `${source.namespace}/${source.name}`,
+    dstName: "",
+    request: `DNS ${RECORD_TYPES[type] ?? `TYPE${type}`} ${name}`,
+    policy: origin?.policy ?? "",
+    rule: origin?.rule ?? "",
+    source: origin?.source ?? "",
+    reason: failure || (addresses.length === 0 ? "" : `is ${addresses.slice(0, MAX_TOLD_ADDRESSES).join(", ")}`),
+    startTime: time,
+    endTime: time,
+    bytesSent: 0,
+    bytesReceived: 0,
+    packetsSent: 0,
+    packetsReceived: 0,
+    latencyUs: Math.round(durationMs * 1_000),
+    count: 1,
+    communityId: "",
+    isEncrypted: false,
+    execId: "",
+  };
+}
+
+const MAX_TOLD_ADDRESSES = 8;
+const RECORD_TYPES: { readonly [type: number]: string } = {
+  1: "A",
+  5: "CNAME",
+  12: "PTR",
+  15: "MX",
+  16: "TXT",
+  28: "AAAA",
+  33: "SRV",
+  65: "HTTPS",
+};
 
 /** What the process that was called decided. `workloadOf` knows callers by their SPIFFE IDs. */
 export function flowOfProcess(decision: ToldDecision, workloadOf: (spiffeId: string) => Entry | undefined, nowNs: bigint): FlowFields {

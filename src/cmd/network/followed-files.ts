@@ -4,7 +4,7 @@ import { compileRegistrations } from "../../identity/authority/registrations.ts"
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { messageOf, VigilError } from "../../lib/error.ts";
 import { type AccessSet, compileAccessSet } from "../../policy/access/access-set.ts";
-import { type AccessResource, parseAccessResource } from "../../resource/access-resource.ts";
+import { type AccessResource, isPolicy, parseAccessResource } from "../../resource/access-resource.ts";
 import { watchManifests } from "../../resource/directory-source.ts";
 import type { Document } from "../../resource/document.ts";
 import type { ManifestTree } from "../../resource/manifest-tree.ts";
@@ -121,7 +121,7 @@ class ParsedPolicies {
     const { set, diagnostics } = compileAccessSet(resources, { deniedByDefault });
     mistakes.push(...diagnostics.filter(isError));
     if (mistakes.length === 0) this.#known = next;
-    return { set, count: resources.length, mistakes };
+    return { set, count: resources.filter(isPolicy).length, mistakes };
   }
 }
 

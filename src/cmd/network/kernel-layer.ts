@@ -48,6 +48,10 @@ export class KernelLayer {
     return this.#enforcement !== undefined;
   }
 
+  get enforcement(): NetworkEnforcement | undefined {
+    return this.#enforcement;
+  }
+
   /** Cgroups of workloads whose processes the kernel knows. */
   get placedCount(): number {
     return this.#governed;

@@ -19,10 +19,11 @@ import type { Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import { EnforcementLinks } from "./enforcement-links.ts";
 import { FlowAggregate } from "./flow-aggregate.ts";
-import { flowOfKernel, flowOfProcess } from "./flow-fields.ts";
+import { flowOfKernel, flowOfLookup, flowOfProcess } from "./flow-fields.ts";
 import { type FollowedFiles, followFiles } from "./followed-files.ts";
 import { isPlacedElsewhere } from "./inventory.ts";
 import { KernelLayer } from "./kernel-layer.ts";
+import { NameProxy } from "./name-proxy.ts";
 import type { NetworkSettings } from "./settings.ts";
 
 const WHAT = "network";
@@ -43,6 +44,7 @@ export class NetworkPlane {
   readonly #flows: FlowAggregate;
   readonly #kernel: KernelLayer;
   readonly #links: EnforcementLinks;
+  readonly #names: NameProxy;
   readonly #stopping = new AbortController();
   readonly #bootNs: bigint;
   #files: FollowedFiles | undefined;
@@ -73,6 +75,11 @@ export class NetworkPlane {
         if (fields !== undefined) this.#flows.add(fields);
       },
       onLoss: (count) => this.#flows.miss(count),
+    });
+    this.#names = new NameProxy({
+      configuration,
+      onLookup: (lookup) => this.#flows.add(flowOfLookup(lookup, BigInt(Date.now()) * 1_000_000n)),
+      log,
     });
     const isAgentInContainer = !isInInitialCgroupNamespace();
     this.#links = new EnforcementLinks({
@@ -113,7 +120,10 @@ export class NetworkPlane {
       this.#stopping.signal,
     );
     this.#take(first);
-    if (isTakeover || this.#isNeeded(first)) this.#apply(true);
+    if (isTakeover || this.#isNeeded(first)) {
+      this.#apply(true);
+      await this.#followNames();
+    }
     this.#tick = setInterval(() => this.#onTick(), TICK_MS).unref();
   }
 
@@ -124,7 +134,12 @@ export class NetworkPlane {
       what: WHAT,
       where: `access policies in the kernel (${policies}), workloads that run here (${this.#kernel.placedCount})${AUDIT[mode] ?? ""}`,
     };
-    if (this.#kernel.isOpen) return { on: [on], off: [], facts: {} };
+    if (this.#kernel.isOpen) {
+      const { where, problem } = this.#names;
+      const names = where === "" ? [] : [{ what: "names", where: `DNS questions of workloads are read at ${where}` }];
+      const off = problem === "" ? [] : [{ what: "names", why: problem, how: "until then no name of a policy is reached" }];
+      return { on: [on, ...names], off, facts: {} };
+    }
     return { on: [], off: [this.#off ?? this.#idle()], facts: {} };
   }
 
@@ -146,6 +161,7 @@ export class NetworkPlane {
     clearInterval(this.#tick);
     clearTimeout(this.#expiry);
     this.#links.close();
+    await this.#names.close({ keep });
     this.#kernel.close({ keep });
     this.#flows.flush();
     await this.#forwarder.close(Math.min(EVENTS_PER_DRAIN_MS, withinMs / 2));
@@ -198,12 +214,18 @@ export class NetworkPlane {
       if (this.#lastProblem !== "") this.#log("info", "access policies are in force in the kernel again as they are written");
       this.#lastProblem = "";
       this.#off = undefined;
+      void this.#followNames();
     } catch (error) {
       if (!(error instanceof VigilError)) throw error;
       if (isStart && error.code !== "NETWORK_UNAVAILABLE") throw error;
       this.#off = { what: WHAT, why: error.message, ...(error.hint !== undefined && { how: error.hint }) };
       this.#tellProblem(error.message, error.code);
     }
+  }
+
+  async #followNames(): Promise<void> {
+    const { enforcement } = this.#kernel;
+    if (enforcement !== undefined) await this.#names.follow(enforcement, this.#known().set);
   }
 
   #tellProblem(message: string, code: string): void {
@@ -265,6 +287,7 @@ export class NetworkPlane {
   #onTick(): void {
     this.#flows.flush();
     if (!this.#kernel.isOpen) return;
+    if (this.#names.problem !== "") void this.#followNames();
     if (this.#lastProblem !== "" || this.#known().entries.some(isPlacedElsewhere)) this.#apply(false);
     this.#kernel.followAddresses();
   }

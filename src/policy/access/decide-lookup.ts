@@ -77,10 +77,15 @@ const callOf = ({ source, resolver, resolverAddress, protocol, port }: Lookup): 
 /** Whether policies speak of names where this workload calls, so that its questions must be read. */
 export function asksForNames(set: AccessSet, source: Endpoint): boolean {
   const own: End = { endpoint: source, address: NO_ADDRESS, names: [] };
-  const speaksOfNames = ({ peer, subject }: AccessRule): boolean => peer.some(({ kind }) => kind === "dns") && matchesAny(subject, own);
   return (
     source.kind === "workload" &&
     (set.nameRules.some(({ subject }) => matchesAny(subject, own)) ||
-      Object.values(set.rules.egress).some((tier) => tier.some(speaksOfNames)))
+      Object.values(set.rules.egress).some((tier) => tier.some((rule) => namesPeer(rule) && matchesAny(rule.subject, own))))
   );
 }
+
+/** Whether policies speak of names at all. */
+export const speaksOfNames = (set: AccessSet): boolean =>
+  set.nameRules.length > 0 || Object.values(set.rules.egress).some((tier) => tier.some(namesPeer));
+
+const namesPeer = ({ peer }: AccessRule): boolean => peer.some(({ kind }) => kind === "dns");
