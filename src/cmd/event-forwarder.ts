@@ -1,9 +1,11 @@
 /** Events of a process that has no store, on their way to the one of the control process. */
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import type { GapReason } from "../event/event.ts";
 import type { ActionFields, DecisionFields, FindingFields, FlowFields } from "../event/producer.ts";
 import { writeFileAtomic } from "../lib/atomic-write.ts";
 import { messageOf } from "../lib/error.ts";
+import type { DescribedEvent } from "../sensor/described-event.ts";
 import type { Log } from "./log.ts";
 import { askManagement } from "./management-client.ts";
 
@@ -15,6 +17,8 @@ export interface ForwardedEvents {
   readonly actions: readonly ActionFields[];
   readonly findings: readonly FindingFields[];
   readonly flows: readonly FlowFields[];
+  /** What processes did. */
+  readonly observed: readonly DescribedEvent[];
   readonly gaps: readonly ForwardedGap[];
   /** Events that were lost because too many waited. */
   readonly lost: number;
@@ -23,12 +27,14 @@ export interface ForwardedEvents {
 /** What was lost before it became an event. */
 export interface ForwardedGap {
   readonly count: number;
-  readonly reason: "ring_full" | "queue_full";
+  readonly reason: Exclude<GapReason, "store_failed" | "decode_error">;
 }
 
 export const EVENTS_ROUTE = "POST /v1/events";
 
 const MAX_WAITING = 10_000;
+/** So many of what processes did, at most: findings and decisions are not pushed out by them. */
+const MAX_OBSERVED_WAITING = 5_000;
 /** Below what the management API takes as a body. */
 const MAX_BATCH_BYTES = 48 * 1024;
 /** So many wait before it is worth a line that they do. */
@@ -41,6 +47,7 @@ type Waiting = { readonly sizeBytes: number } & (
   | { readonly kind: "action"; readonly fields: ActionFields }
   | { readonly kind: "finding"; readonly fields: FindingFields }
   | { readonly kind: "flow"; readonly fields: FlowFields }
+  | { readonly kind: "observed"; readonly fields: DescribedEvent }
   | { readonly kind: "gap"; readonly fields: ForwardedGap }
 );
 
@@ -71,6 +78,13 @@ export class EventForwarder {
 
   flowed(fields: FlowFields): void {
     this.#add({ kind: "flow", fields, sizeBytes: sizeOf(fields) });
+  }
+
+  /** What a process did; false when too many events wait: it is not stored then, and the caller counts it. */
+  observed(event: DescribedEvent): boolean {
+    if (this.#waiting.length >= MAX_OBSERVED_WAITING) return false;
+    this.#add({ kind: "observed", fields: event, sizeBytes: sizeOf(event) });
+    return true;
   }
 
   /** Counts what was lost before it became an event. */
@@ -150,6 +164,7 @@ export class EventForwarder {
       actions: batch.flatMap((event) => (event.kind === "action" ? [event.fields] : [])),
       findings: batch.flatMap((event) => (event.kind === "finding" ? [event.fields] : [])),
       flows: batch.flatMap((event) => (event.kind === "flow" ? [event.fields] : [])),
+      observed: batch.flatMap((event) => (event.kind === "observed" ? [event.fields] : [])),
       gaps: batch.flatMap((event) => (event.kind === "gap" ? [event.fields] : [])),
       lost: this.#lost,
     };

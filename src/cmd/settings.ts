@@ -208,7 +208,29 @@ export const SETTINGS = {
     kind: "list",
     value: "PATH",
     completes: "file",
-    summary: "RuntimePolicies and rule files of Falco that judge what processes of this host do (none unless given; needs root)",
+    summary:
+      "RuntimePolicies and rule files of Falco that judge what processes of this host do, `builtin`, or `none` (as root the built-in policies unless given)",
+  },
+  "runtime.systemCalls": {
+    kind: "choice",
+    choices: ["auto", "on", "off"],
+    default: "auto",
+    summary:
+      "whether programs watch system calls, which costs every call of the host 0.1 µs: where rules or events that are given need it, or never",
+  },
+  "runtime.store": {
+    kind: "list",
+    value: "EVENT",
+    summary:
+      "what of processes is stored: `process`, `file`, `network`, one as `file.write`, or `none` (programs, connections and ports unless given)",
+  },
+  "runtime.storePerSecond": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 10_000,
+    default: 50,
+    summary: "of these, events that are stored a second, on average over ten; the rest is counted",
   },
   "events.keepDays": { kind: "integer", value: "DAYS", min: 1, max: 3_650, default: 30, summary: "days that events are kept" },
   "events.keepMebibytes": {

@@ -20,6 +20,8 @@ export interface ProcessSpec {
   /** Added to that of the supervisor. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly settings: JsonValue;
+  /** It needs none of the others: it is started at once, beside them. */
+  readonly isIndependent?: boolean;
   readonly readyWithinMs: number;
   readonly drainWithinMs: number;
 }

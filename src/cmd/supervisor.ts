@@ -9,6 +9,7 @@ export const RESTART: Restart = { minMs: 1_000, maxMs: 30_000, forgetAfterMs: 60
 
 export class Supervisor {
   readonly #processes: readonly SupervisedProcess[];
+  readonly #independent: ReadonlySet<SupervisedProcess>;
 
   /** `tell` hears of every change; the processes hear of each other's state. */
   constructor(specs: readonly ProcessSpec[], tell: (news: ProcessNews) => void, restart: Restart = RESTART) {
@@ -19,17 +20,21 @@ export class Supervisor {
           if (news.kind === "state") this.#shareStatus();
         }),
     );
+    this.#independent = new Set(this.#processes.filter((_, index) => specs[index]?.isIndependent === true));
   }
 
   get status(): readonly ProcessStatus[] {
     return this.#processes.map((process) => process.status);
   }
 
-  /** Starts every process, each once the one before is ready; their reports in that order. When one does not become ready, those before it are drained and the `ProcessErrorCode` is thrown. */
+  /** Starts every process, each once the one before is ready, independent ones at once; their reports in their order. When one does not become ready, those before it are drained and the `ProcessErrorCode` is thrown. */
   async start(): Promise<readonly ReadyReport[]> {
+    const beside = new Map([...this.#independent].map((process) => [process, process.start()]));
+    // A failure is met where its turn is.
+    for (const starting of beside.values()) starting.catch(() => {});
     const reports: ReadyReport[] = [];
     try {
-      for (const process of this.#processes) reports.push(await process.start());
+      for (const process of this.#processes) reports.push(await (beside.get(process) ?? process.start()));
     } catch (error) {
       await this.stop();
       throw error;

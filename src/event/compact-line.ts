@@ -3,7 +3,7 @@
  *
  *     12:04:33.002  DENY   create Pod shop/debug  pod-security-restricted  runs as root (containers[0])  admission  41 µs
  */
-import type { VigilEvent } from "./event.ts";
+import type { GapEvent, VigilEvent } from "./event.ts";
 import type { FlowEvent } from "./runtime-event.ts";
 
 /** The columns of the line, so that a terminal can align and colour them. The first is local time. */
@@ -23,7 +23,7 @@ export function compactColumns(event: VigilEvent): readonly string[] {
     case "action":
       return [time, event.outcome.toUpperCase(), oneLine(`${event.action} ${event.object}`), event.producer, oneLine(event.message)];
     case "gap":
-      return [time, "GAP", `${event.count} events lost`, event.producer, `${event.reason}, seq ${event.fromSeq} to ${event.toSeq}`];
+      return gapColumns(time, event);
     case "process":
       return [
         time,
@@ -108,3 +108,11 @@ function formatMicros(us: number): string {
 // UNTRUSTED: objects and messages carry names from requests and processes. Control characters would let them forge lines or drive the terminal.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
 export const oneLine = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+
+function gapColumns(time: string, { count, reason, producer, subject, fromSeq, toSeq }: GapEvent): readonly string[] {
+  // These were left out on purpose, before they were numbered.
+  if (reason === "rate_limited")
+    return [time, "GAP", `${count} events not stored`, producer, `${subject}: more than are stored came at once`];
+  if (reason === "repeated") return [time, "GAP", `${count} events not stored`, producer, `${subject}: like others that are stored`];
+  return [time, "GAP", `${count} events lost`, producer, `${reason}, seq ${fromSeq} to ${toSeq}`];
+}

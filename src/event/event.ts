@@ -38,14 +38,17 @@ export interface ActionEvent extends EventStamp {
   readonly message: string;
 }
 
+/** Why events are not in the store. `rate_limited`: more came than are stored; `repeated`: the same as one that is stored. */
+export type GapReason = "queue_full" | "store_failed" | "decode_error" | "ring_full" | "rate_limited" | "repeated";
+
 /** A counted loss: events `fromSeq`..`toSeq` of a producer are not in the store, and why. */
 export interface GapEvent extends EventStamp {
   readonly kind: "gap";
-  /** What was lost before it was numbered (`ring_full`) has the number of the event before it, in both. */
+  /** What was lost before it was numbered (`ring_full`, `rate_limited`, `repeated`) has the number of the event before it, in both. */
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly count: number;
-  readonly reason: "queue_full" | "store_failed" | "decode_error" | "ring_full";
+  readonly reason: GapReason;
 }
 
 export type VigilEvent = DecisionEvent | ActionEvent | GapEvent | ProcessEvent | FileEvent | NetworkEvent | FlowEvent | FindingEvent;

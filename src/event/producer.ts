@@ -56,7 +56,9 @@ export class EventProducer {
 
   /** The gap of what was lost before it was numbered. */
   lost(count: number, reason: GapEvent["reason"], subject: string): GapEvent {
-    return this.gap({ fromSeq: this.#seq, toSeq: this.#seq, count, reason, subject, severity: 4 });
+    // What is left out on purpose is no failure.
+    const severity = reason === "rate_limited" || reason === "repeated" ? 1 : 4;
+    return this.gap({ fromSeq: this.#seq, toSeq: this.#seq, count, reason, subject, severity });
   }
 
   process(fields: ProcessFields): ProcessEvent {

@@ -14,6 +14,7 @@ export interface EventFilter {
   readonly sinceNs?: bigint;
   readonly untilNs?: bigint;
   readonly kind?: VigilEvent["kind"];
+  readonly withoutKinds?: readonly VigilEvent["kind"][];
   readonly verdict?: string;
   readonly policy?: string;
   /** Part of the object's text: `shop/` finds what is in that namespace. */
@@ -56,11 +57,13 @@ interface Condition {
 }
 
 function conditionsOf(filter: EventFilter): readonly Condition[] {
-  const { sinceNs, untilNs, kind, verdict, policy, object, subject, rule, execId, pid, severity, from, to, port, layer } = filter;
+  const { sinceNs, untilNs, kind, withoutKinds = [], verdict, policy, object, subject, rule, execId, pid, severity } = filter;
+  const { from, to, port, layer } = filter;
   return [
     ...(sinceNs === undefined ? [] : [{ sql: "e.time_ns >= ?", value: sinceNs }]),
     ...(untilNs === undefined ? [] : [{ sql: "e.time_ns <= ?", value: untilNs }]),
     ...(kind === undefined ? [] : [{ sql: "e.kind = ?", value: KIND_NUMBERS[kind] }]),
+    ...withoutKinds.map((without) => ({ sql: "e.kind <> ?", value: KIND_NUMBERS[without] })),
     ...(verdict === undefined ? [] : [{ sql: "verdict.text = ?", value: verdict }]),
     ...(policy === undefined ? [] : [{ sql: "policy.text = ?", value: policy }]),
     ...(subject === undefined ? [] : [{ sql: "subject.text = ?", value: subject }]),

@@ -16,9 +16,13 @@ import { pathOf, type RunningWorkload } from "../policy/runtime-view.ts";
 import type { RuntimeSeverity } from "../resource/runtime-policy.ts";
 import { ThresholdCounter } from "./threshold-counter.ts";
 
-export interface DetectorOptions {
+/** What events are judged by. */
+export interface DetectionRules {
   readonly falco?: CompiledRules;
   readonly policies?: RuntimeRules;
+}
+
+export interface DetectorOptions extends DetectionRules {
   /** Who is who; by default the cgroup and the container's labels. */
   readonly workloadOf?: (process: ProcessView) => RunningWorkload;
   /** Falco reports the first rule that matches only; `all` reports each. Default `all`. */
@@ -40,6 +44,8 @@ export interface Detection {
   readonly pid: number;
   readonly startNs: bigint;
   readonly cgroupId: string;
+  /** The kernel has refused the program: it has not begun. */
+  readonly isPrevented?: boolean;
 }
 
 export interface DetectorCounts {
@@ -82,7 +88,8 @@ const MAX_ANCESTRY = 32;
 const NO_DETECTIONS: readonly Detection[] = [];
 
 export class Detector {
-  readonly #options: DetectorOptions;
+  readonly #options: Omit<DetectorOptions, "falco" | "policies">;
+  #rules: DetectionRules;
   readonly #workloadOf: (event: SyscallEvent) => RunningWorkload;
   /** By what they are the same in; oldest first. */
   readonly #open = new Map<string, Open>();
@@ -94,6 +101,7 @@ export class Detector {
 
   constructor(options: DetectorOptions) {
     this.#options = options;
+    this.#rules = options;
     const { workloadOf = unresolvedWorkload } = options;
     this.#workloadOf = (event) => workloadOf(event.caller);
     this.#thresholds = new ThresholdCounter(options.limit ?? DEFAULT_LIMIT);
@@ -103,10 +111,15 @@ export class Detector {
     return { ...this.#counts };
   }
 
+  /** Judges by these from the next event on; what is open stays so. */
+  use(rules: DetectionRules): void {
+    this.#rules = rules;
+  }
+
   /** Judges one event. Empty for almost all; it is the caller who stores and acts. */
   judge(event: SyscallEvent): readonly Detection[] {
     this.#counts.judged += 1;
-    const { falco, policies } = this.#options;
+    const { falco, policies } = this.#rules;
     const byFalco = falco?.judge(event) ?? [];
     const byPolicies = policies?.judge(event, this.#workloadOf) ?? [];
     if (byFalco.length === 0 && byPolicies.length === 0) return NO_DETECTIONS;
@@ -276,9 +289,10 @@ const FALCO_SEVERITIES: Readonly<Record<Priority, Severity>> = {
 };
 const ALERTING: ReadonlySet<Priority> = new Set(["EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING"]);
 
-const detectionOf = (action: DetectionAction, finding: FindingFields, { caller }: SyscallEvent): Detection => ({
+const detectionOf = (action: DetectionAction, finding: FindingFields, { caller, args }: SyscallEvent): Detection => ({
   finding,
   action,
+  isPrevented: args["refused"] === 1,
   pid: caller.pid,
   startNs: caller.startNs,
   cgroupId: caller.cgroupId,

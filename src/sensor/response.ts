@@ -25,10 +25,12 @@ const START_FIELD = 19;
 
 /**
  * Does what the detection asks for; undefined when that is only to tell. This process is never harmed, nor the cgroup that it is in, nor the
- * root cgroup. `refuse` kills: the program has begun, and is ended before anybody relies on it.
+ * root cgroup. `refuse` has been done by the kernel, where it knew the program (`isPrevented`); else it kills what has begun.
  */
 export function respond(detection: Detection, context: ResponseContext): Response | undefined {
   const { action } = detection;
+  if (action === "refuse" && detection.isPrevented === true)
+    return { outcome: "done", message: `process ${detection.pid} was refused before its first instruction` };
   if (action === "kill" || action === "refuse") return kill(detection, context);
   return action === "freeze" ? freeze(detection, context) : undefined;
 }

@@ -2,7 +2,8 @@
  * The sensor: programs in the kernel tell what processes do; here their records become events, the table of processes, and findings.
  * What is told of processes is always on; system calls are told only while somebody needs them.
  */
-import { statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Btf } from "../ebpf/btf/btf.ts";
 import { attachRawTracepoint } from "../ebpf/kernel/attach.ts";
 import { type Collection, loadCollection } from "../ebpf/kernel/collection.ts";
@@ -28,7 +29,7 @@ import type { CountedRing } from "./programs/assembly.ts";
 import { callPrograms } from "./programs/call-programs.ts";
 import { CALL_ROWS, type CallRing, type CallRow } from "./programs/call-table.ts";
 import { type HookPrograms, hookPrograms } from "./programs/hook-programs.ts";
-import { type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
+import { MAX_REFUSED, type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
 import {
   CALL_RECORD,
   CGROUP_RECORD,
@@ -60,7 +61,7 @@ export interface SensorOptions {
   readonly detector?: Detector;
   /** Each event, after the table of processes has been told. */
   readonly onEvent?: (event: SyscallEvent) => void;
-  readonly onDetection?: (detection: Detection) => void;
+  readonly onDetection?: (detection: Detection, event: SyscallEvent) => void;
   /** So many records of a ring were lost since it was said before. */
   readonly onLoss?: (ring: CallRing, count: number) => void;
   readonly clock?: BootClock;
@@ -107,13 +108,37 @@ function rowsByNumber(names: readonly string[]): ReadonlyMap<number, CallRow> {
 const areOthers = (known: ProcessView, task: TaskFacts): boolean =>
   known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective;
 
-/** `MKDEV` of the kernel from a device number as users see it. */
-function refusedKey(path: string): RefusedFile {
-  const { dev, ino } = statSync(path, { bigint: true });
+const keyText = ({ device, inode }: RefusedFile): string => `${device} ${inode}`;
+
+/** `MKDEV` of the kernel from a device number as users see it; undefined when nothing is there. */
+function refusedFile(path: string): RefusedFile | undefined {
+  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (status === undefined) return undefined;
+  const { dev, ino } = status;
   const number = Number(dev);
   const major = (number >>> 8) & 0xfff;
   const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);
   return { inode: ino, device: ((major << 20) | minor) >>> 0, padding: 0 };
+}
+
+/** Without these, Vigil would end with the next restart, and the machine with its next start: their programs, and the directories above. */
+function neededFiles(): ReadonlySet<string> {
+  const needed = new Set<string>();
+  for (const link of ["/proc/self/exe", "/proc/1/exe"]) {
+    for (let path = realPath(link); path !== undefined; path = path === "/" ? undefined : dirname(path)) {
+      const file = refusedFile(path);
+      if (file !== undefined) needed.add(keyText(file));
+    }
+  }
+  return needed;
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined; // Init is not ours to look at in some containers; then nothing of it is here.
+  }
 }
 
 export class Sensor implements Disposable {
@@ -253,14 +278,25 @@ export class Sensor implements Disposable {
     this.#calls?.limit(cgroups);
   }
 
-  /** The file is not started any more, under any name: who executes it is killed before its first instruction. Throws the file system's error. */
-  refuse(path: string): void {
-    this.#collection.keyed(this.#programs.refused).set(refusedKey(path), 1);
-  }
-
-  /** The file may be started again. */
-  allow(path: string): void {
-    this.#collection.keyed(this.#programs.refused).delete(refusedKey(path));
+  /**
+   * Exactly these files are not started from now on, under any name, nor is anything below these directories, as far as they are one file
+   * system: who executes one is killed before its first instruction. At most 4,096; returns those for which there was no room, which cannot be
+   * found, or without which neither this program nor init could be started.
+   */
+  setRefused(paths: readonly string[]): readonly string[] {
+    const map = this.#collection.keyed(this.#programs.refused);
+    const left: string[] = [];
+    const needed = neededFiles();
+    const wanted = new Map<string, RefusedFile>();
+    for (const path of paths) {
+      const file = wanted.size < MAX_REFUSED ? refusedFile(path) : undefined;
+      if (file === undefined || needed.has(keyText(file))) left.push(path);
+      else wanted.set(keyText(file), file);
+    }
+    for (const [known] of [...map.entries()]) if (!wanted.delete(keyText(known))) map.delete(known);
+    for (const file of wanted.values()) map.set(file, 1);
+    this.#collection.keyed(this.#programs.isRefusing).set(0, paths.length > left.length ? 1 : 0);
+    return left;
   }
 
   /** Reads what is there now, without waiting for the kernel to wake this process. */
@@ -338,7 +374,8 @@ export class Sensor implements Disposable {
     this.#know(event.parentPid);
     const caller = this.table.exec(event);
     if (isRefused) this.#refused += 1;
-    this.#emit({ type: "execve", timeNs: event.timeNs, result: 0, caller, args: { filename: fileName, flags: 0 } });
+    const args = { filename: fileName, flags: 0, ...(isRefused ? { refused: 1 } : {}) };
+    this.#emit({ type: "execve", timeNs: event.timeNs, result: 0, caller, args });
   }
 
   #fork(data: DataView, offset: number): void {
@@ -436,6 +473,6 @@ export class Sensor implements Disposable {
     this.#options.onEvent?.(whole);
     const { detector, onDetection } = this.#options;
     if (detector === undefined) return;
-    for (const detection of detector.judge(whole)) onDetection?.(detection);
+    for (const detection of detector.judge(whole)) onDetection?.(detection, whole);
   }
 }

@@ -1,6 +1,6 @@
 /** The process half of the sensor in the running kernel: what is hostile, what is refused, what is lost. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -63,15 +63,36 @@ test("a file that is refused dies before its first instruction, under any name, 
   const refused = join(directory, "refused");
   copyFileSync("/bin/echo", refused);
   chmodSync(refused, 0o755);
-  watched.sensor.refuse(refused);
+  expect(watched.sensor.setRefused([refused, join(directory, "absent")])).toEqual([join(directory, "absent")]);
   const first = spawnSync(refused, ["out"]);
   expect(first.signal).toBe("SIGKILL");
   expect(first.stdout.length).toBe(0);
   expect(spawnSync("/bin/echo", ["out"]).stdout.toString()).toBe("out\n");
-  watched.sensor.allow(refused);
+  watched.sensor.setRefused([]);
   expect(spawnSync(refused, ["out"]).stdout.toString()).toBe("out\n");
   watched.sensor.drain();
   expect(watched.sensor.counts.refused).toBe(1);
+});
+
+test("nothing below a directory that is refused is started, however deep and whenever it was put there", () => {
+  using watched = watch();
+  const marker = join(directory, "marker");
+  const below = join(directory, "below");
+  const deep = join(below, "a", "b");
+  mkdirSync(deep, { recursive: true });
+  const beside = join(directory, "beside");
+  copyFileSync("/usr/bin/touch", beside);
+  expect(watched.sensor.setRefused([below])).toEqual([]);
+  const program = join(deep, "touch");
+  copyFileSync("/usr/bin/touch", program);
+  const ended = spawnSync(program, [marker]);
+  expect(ended.signal).toBe("SIGKILL");
+  expect(existsSync(marker)).toBe(false);
+  expect(spawnSync(beside, [marker]).status).toBe(0);
+  expect(existsSync(marker)).toBe(true);
+  watched.sensor.drain();
+  const event = watched.events.find(({ type, caller }) => type === "execve" && caller.exePath === program);
+  expect(event?.args["refused"]).toBe(1);
 });
 
 test("many short processes are all told, and each has its parent", async () => {

@@ -6,7 +6,8 @@ const KINDS = ["decision", "action", "gap", "process", "file", "network", "flow"
 export const eventsCommand: Command = defineCommand({
   path: "events",
   summary: "show what was decided, done and found, and by which policy",
-  description: "Reads the store of this machine; Vigil need not run. TIME is `15m` (ago), `14:30`, `2026-11-22` or `2026-11-22T14:30:00Z`.",
+  description:
+    "Reads the store of this machine; Vigil need not run. What processes did is shown with `--kind`, `--pid`, `--object` or `--subject`. TIME is `15m` (ago), `14:30`, `2026-11-22` or `2026-11-22T14:30:00Z`.",
   operands: [],
   flags: {
     follow: { kind: "boolean", short: "f", summary: "go on with new events, until interrupted" },

@@ -2,9 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { GapEvent } from "../../event/event.ts";
+import type { GapEvent, VigilEvent } from "../../event/event.ts";
 import { type ActionFields, type DecisionFields, EventProducer, type FindingFields, type FlowFields } from "../../event/producer.ts";
 import { EventStore } from "../../evidence/event-store.ts";
+import type { DescribedEvent } from "../../sensor/described-event.ts";
 import { EVENTS_FOLDER } from "../events/store.ts";
 import type { Log } from "../log.ts";
 import { readVersion } from "../version.ts";
@@ -17,6 +18,8 @@ export interface Evidence {
   acted(fields: ActionFields): void;
   found(fields: FindingFields): void;
   flowed(fields: FlowFields): void;
+  /** What a process did. */
+  observed(event: DescribedEvent): void;
   /** So many were lost before they became events. */
   missed(count: number, reason: GapEvent["reason"], subject: string): void;
 }
@@ -45,6 +48,20 @@ export function openEvidence({ stateDirectory, configuration }: ControlSettings,
     acted: (fields) => void store.append(producer.action(fields)),
     found: (fields) => void store.append(producer.finding(fields)),
     flowed: (fields) => void store.append(producer.flow(fields)),
+    observed: (event) => void store.append(stampObserved(producer, event)),
     missed: (count, reason, subject) => void store.append(producer.lost(count, reason, subject)),
   };
+}
+
+function stampObserved(producer: EventProducer, event: DescribedEvent): VigilEvent {
+  switch (event.kind) {
+    case "process":
+      return producer.process(event.fields);
+    case "file":
+      return producer.file(event.fields);
+    case "network":
+      return producer.network(event.fields);
+    default:
+      return event satisfies never;
+  }
 }

@@ -50,6 +50,9 @@ export async function listEvents(invocation: Invocation, options: ListOptions): 
   return EXIT.interrupted;
 }
 
+/** What processes did is much, and shown to who asks for it. */
+const OBSERVED: readonly VigilEvent["kind"][] = ["process", "file", "network"];
+
 function filterOf(options: ListOptions, terminal: Terminal): EventFilter | undefined {
   const { since, until, verdict, kind, policy, object, subject, rule, pid } = options;
   const severity = options.severity === undefined ? undefined : SEVERITY_NAMES.indexOf(options.severity);
@@ -65,7 +68,9 @@ function filterOf(options: ListOptions, terminal: Terminal): EventFilter | undef
     return undefined;
   }
   const [sinceNs, untilNs] = instants.map((ms) => (ms === undefined ? undefined : BigInt(Math.round(ms)) * 1_000_000n));
-  const stated = Object.entries({ sinceNs, untilNs, verdict, kind, policy, object, subject, rule, pid, severity }).filter(
+  const isAsked = [kind, pid, object, subject].some((asked) => asked !== undefined);
+  const withoutKinds = isAsked ? undefined : OBSERVED;
+  const stated = Object.entries({ withoutKinds, sinceNs, untilNs, verdict, kind, policy, object, subject, rule, pid, severity }).filter(
     ([, value]) => value !== undefined,
   );
   return Object.fromEntries(stated);

@@ -13,6 +13,7 @@ import { withheldArguments } from "../../sensor/withheld-arguments.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import { noteDiagnostics, noteError } from "../notes.ts";
 import { testFiles } from "../policy/test.ts";
+import { eventsNamed } from "../sensor/stored-events.ts";
 import type { Terminal } from "../terminal.ts";
 import { hostLookups } from "./host-lookups.ts";
 import { loadRuntimeRules } from "./load-rules.ts";
@@ -70,17 +71,11 @@ export async function watchRuntime(options: WatchOptions, terminal: Terminal): P
 const LONGEST_MS = 2_147_483_647;
 
 function namesOf(given: readonly string[], terminal: Terminal): ReadonlySet<RuntimeEventName> | undefined {
-  const names = new Set<RuntimeEventName>();
-  for (const word of given) {
-    if (word === "none") continue;
-    const found = RUNTIME_EVENTS.filter((name) => name === word || name.startsWith(`${word}.`));
-    if (found.length === 0) {
-      noteError(terminal, `there is no event \`${word}\``, `events: process, file, network, or one of ${RUNTIME_EVENTS.join(", ")}`);
-      return undefined;
-    }
-    for (const name of found) names.add(name);
-  }
-  return names;
+  const { names, unknown } = eventsNamed(given);
+  const [word] = unknown;
+  if (word === undefined) return names;
+  noteError(terminal, `there is no event \`${word}\``, `events: process, file, network, or one of ${RUNTIME_EVENTS.join(", ")}`);
+  return undefined;
 }
 
 class Watching {

@@ -61,7 +61,8 @@ async function run(
     terminal.note("stopped");
   });
   try {
-    const reports = await supervisor.start();
+    const sensorOff = sensorProblem(configuration.values);
+    const reports = [...(await supervisor.start()), ...(sensorOff === undefined ? [] : [{ on: [], off: [sensorOff], facts: {} }])];
     const seconds = formatDuration(performance.now() - startMs);
     if (format === "json") terminal.printJson({ ready: true, version: readVersion(), state: state.path, ...merge(reports) }, 0);
     else terminal.print(readyScreen(merge(reports), { seconds, state: state.path, configuration }, terminal));
@@ -104,8 +105,19 @@ function processTable({ values }: Configuration, { path, installation }: StateDi
       drainWithinMs: values["admission.drain"] + DRAIN_MARGIN_MS,
     },
     networkProcess(values, path),
-    ...(values["runtime.rules"].length === 0 ? [] : [sensorProcess(values, path)]),
+    ...(sensorProblem(values) === undefined ? [sensorProcess(values, path)] : []),
   ];
+}
+
+type OffReport = ReadyReport["off"][number];
+
+/** Why no sensor is started; undefined when one is. */
+function sensorProblem(settings: Settings): OffReport | undefined {
+  const what = "runtime sensor";
+  const stated = settings["runtime.rules"];
+  if (stated.includes("none")) return { what, why: "`runtime.rules` is `none`", how: "to have it: `runtime.rules: builtin`" };
+  if (stated.length > 0 || process.getuid?.() === 0) return undefined;
+  return { what, why: "what processes do is seen by root alone", how: "start `vigil up` as root" };
 }
 
 /** As `vigil identity agent` runs it, too. */
@@ -130,6 +142,7 @@ const sensorProcess = (configuration: Configuration["values"], stateDirectory: s
   name: "sensor",
   entry: entryOf("sensor"),
   environment: ENVIRONMENT,
+  isIndependent: true,
   // Events live for microseconds: a small nursery is collected as fast, and stays out of memory.
   execArgv: ["--max-semi-space-size=2"],
   settings: encodeAgentSettings({ stateDirectory, configuration }),

@@ -8,12 +8,19 @@ import {
   type DescriptionSchema,
   type RevocationsSchema,
 } from "../../service/generated/vigil/agent/v1/agent_pb.ts";
+import type { WorkloadAttestor } from "../attestation/attestor.ts";
 import type { Agent } from "./agent.ts";
 import type { Caller, CallerView } from "./caller.ts";
+import { identifyProcesses } from "./identify.ts";
 import { checkSecurityHeader, type WorkloadApiOptions } from "./workload-api.ts";
 
-export function agentService(options: WorkloadApiOptions & { readonly version: string }): ServiceImplementation {
-  const { agent, callers } = options;
+export interface AgentServiceOptions extends WorkloadApiOptions {
+  readonly attestors: readonly WorkloadAttestor[];
+  readonly version: string;
+}
+
+export function agentService(options: AgentServiceOptions): ServiceImplementation {
+  const { agent, callers, attestors } = options;
   return implementService(
     AgentDescription,
     {
@@ -21,6 +28,10 @@ export function agentService(options: WorkloadApiOptions & { readonly version: s
       describe: async (_request, context) => {
         const caller = callers.of(context);
         return { caller: await describeCaller(agent, caller), agent: describeAgent(agent, options.version) };
+      },
+      identify: (request, context) => {
+        const { uid } = callers.of(context).connection.credentials;
+        return identifyProcesses(request, { agent, attestors, askingUid: uid });
       },
     },
     { check: checkSecurityHeader },

@@ -44,7 +44,7 @@ export function createWorkloadServer(options: WorkloadServerOptions): GrpcServer
   const { agent, attestors, metrics, version, patienceMs = DEFAULT_PATIENCE_MS, limits = {}, services = [], onFailure } = options;
   const callers = new Callers({ agent, attestors, limits });
   const shared = { agent, callers, messages: new WorkloadMessages(agent), patienceMs };
-  const own = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, version }), ...services];
+  const own = [workloadApi(shared), secretDiscovery(shared), agentService({ ...shared, attestors, version }), ...services];
   const all = [...own, healthOf(agent, callers, own)];
   const unary = new Set(all.flatMap(({ methods }) => methods.filter(({ kind }) => kind === "unary").map(({ path }) => path)));
   const refusals = new Refusals(agent);

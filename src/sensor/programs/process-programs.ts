@@ -9,7 +9,7 @@ import type { KernelPointer } from "../../ebpf/builder/kernel-pointer.ts";
 import type { AnyMemory, Memory } from "../../ebpf/builder/memory.ts";
 import { iteratorProgram, tracepointProgram } from "../../ebpf/builder/program.ts";
 import { type StructLayout, struct, u32, u64 } from "../../ebpf/layout.ts";
-import { hashMap, type MapSpec } from "../../ebpf/map-spec.ts";
+import { arrayMap, hashMap, type MapSpec } from "../../ebpf/map-spec.ts";
 import type { ProgramSpec } from "../../ebpf/program-spec.ts";
 import { assemblyMap, type CountedRing, RecordAssembly } from "./assembly.ts";
 import { plainPointer } from "./plain-pointer.ts";
@@ -34,11 +34,13 @@ export interface ProcessPrograms {
   readonly cgroup: ProgramSpec;
   /** Walks over all processes that are there. */
   readonly tasks: ProgramSpec;
-  /** Files that are not started. */
+  /** Files that are not started, and directories below which nothing is. */
   readonly refused: MapSpec<RefusedFile, number>;
+  /** 1 when there are any. */
+  readonly isRefusing: MapSpec<number, number>;
 }
 
-const MAX_REFUSED = 4096;
+export const MAX_REFUSED = 4096;
 const SIGKILL = 9;
 const OVERLAY_MAGIC = 0x794c_7630;
 const NOT_OVERLAY = 2;
@@ -46,6 +48,7 @@ const MAX_ARGUMENTS = 4095;
 
 export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
   const refused = hashMap("refused_files", { key: REFUSED_FILE, value: u32, maxEntries: MAX_REFUSED });
+  const isRefusing = arrayMap("is_refusing", { value: u32, maxEntries: 1 });
   const output = (code: Code, record: AnyMemory): void => {
     const failure = code.call("ringbuf_output", ring.ring, record, 0);
     code.if(failure.ne(0), () => code.ifNonNull(code.lookup(ring.losses, 0), (lost) => lost.incrementValue()));
@@ -59,7 +62,8 @@ export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
   };
   return {
     refused,
-    exec: execProgram(btf, ring, refused),
+    isRefusing,
+    exec: execProgram(btf, ring, refused, isRefusing),
     fork: tracepointProgram("sense_fork", { btf, tracepoint: "sched_process_fork" }, (code, args) => {
       const child = args.pointer<"task_struct">("child");
       // A thread is no process of its own.
@@ -97,7 +101,18 @@ export function processPrograms(btf: Btf, ring: CountedRing): ProcessPrograms {
   };
 }
 
-function execProgram(btf: Btf, ring: CountedRing, refused: ProcessPrograms["refused"]): ProgramSpec {
+/** Names above each other that are looked at, up to the root of the file's own file system. */
+const MAX_ANCESTRY = 128;
+
+/** Where the way up from a file is, and whether anything on it is refused. */
+const WAY: StructLayout<{ readonly entry: bigint; readonly isRefused: bigint }> = struct("Way", { entry: u64, isRefused: u64 });
+
+function execProgram(
+  btf: Btf,
+  ring: CountedRing,
+  refused: ProcessPrograms["refused"],
+  isRefusing: ProcessPrograms["isRefusing"],
+): ProgramSpec {
   const assembly = assemblyMap("exec_assembly", EXEC_RECORD);
   return tracepointProgram("sense_exec", { btf, tracepoint: "sched_process_exec" }, (code, args) => {
     const task = plainPointer(code, args.pointer<"task_struct">("p"), "task_struct");
@@ -118,11 +133,26 @@ function execProgram(btf: Btf, ring: CountedRing, refused: ProcessPrograms["refu
       code.assign(length, MAX_ARGUMENTS);
     });
     fields.set("argumentsLength", record.octets("user", task.field("mm.arg_start"), length));
-    const key = code.stack(REFUSED_FILE, { inode: inode.field("i_ino"), device: inode.field("i_sb.s_dev"), padding: 0 });
-    code.ifNonNull(code.lookup(refused, key), () => {
-      // It has not run an instruction yet, and will not.
-      code.run("send_signal", SIGKILL);
-      record.flag(RECORD_FLAG.isRefused);
+    code.if(code.globalValue(isRefusing).value().ne(0), () => {
+      const way = code.stack(WAY, { entry: file.field("f_path.dentry"), isRefused: 0 });
+      code.loop(MAX_ANCESTRY, way, (step, _index, shared) => {
+        const entry = step.let(shared.get("entry"), "entry");
+        const here = step.cast(entry, "dentry");
+        const key = step.stack(REFUSED_FILE, { inode: here.field("d_inode.i_ino"), device: here.field("d_sb.s_dev"), padding: 0 });
+        step.ifNonNull(step.lookup(refused, key), () => {
+          shared.set("isRefused", 1);
+          step.return(1);
+        });
+        const parent = step.let(here.field("d_parent"), "parent");
+        step.if(parent.eq(entry), () => step.return(1));
+        shared.set("entry", parent);
+        step.return(0);
+      });
+      code.if(way.get("isRefused").ne(0), () => {
+        // It has not run an instruction yet, and will not.
+        code.run("send_signal", SIGKILL);
+        record.flag(RECORD_FLAG.isRefused);
+      });
     });
     record.submit(ring);
   });

@@ -14,7 +14,81 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vigil/agent/v1/agent.proto.
  */
 export const file_vigil_agent_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aWdpbC9hZ2VudC92MS9hZ2VudC5wcm90bxIOdmlnaWwuYWdlbnQudjEiGQoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QiXwoLUmV2b2NhdGlvbnMSEgoKc3BpZmZlX2lkcxgBIAMoCRIPCgdzZXJpYWxzGAIgAygJEhUKDWF1dGhvcml0eV9pZHMYAyADKAkSFAoMdHJ1c3RfZG9tYWluGAQgASgJIhEKD0Rlc2NyaWJlUmVxdWVzdCJhCgtEZXNjcmlwdGlvbhImCgZjYWxsZXIYASABKAsyFi52aWdpbC5hZ2VudC52MS5DYWxsZXISKgoFYWdlbnQYAiABKAsyGy52aWdpbC5hZ2VudC52MS5BZ2VudEhlYWx0aCKsAQoGQ2FsbGVyEgsKA3BpZBgBIAEoBRILCgN1aWQYAiABKA0SCwoDZ2lkGAMgASgNEhIKCmV4ZWN1dGFibGUYBCABKAkSEQoJc2VsZWN0b3JzGAUgAygJEg8KB3JlbWFya3MYBiADKAkSDwoHcmVmdXNhbBgHIAEoCRIyCgppZGVudGl0aWVzGAggAygLMh4udmlnaWwuYWdlbnQudjEuQ2FsbGVySWRlbnRpdHkiyQEKDkNhbGxlcklkZW50aXR5EhEKCXNwaWZmZV9pZBgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIXCg9jb21wb25lbnRfY2xhc3MYAyABKAkSEwoLeDUwOV90dGxfbXMYBCABKAMSFQoNbm90X2JlZm9yZV9tcxgFIAEoAxIUCgxub3RfYWZ0ZXJfbXMYBiABKAMSEwoLcmVuZXdfYXRfbXMYByABKAMSDwoHcHJvYmxlbRgIIAEoCRIRCglpc19kZW5pZWQYCSABKAgioQMKC0FnZW50SGVhbHRoEg8KB3ZlcnNpb24YASABKAkSFAoMdHJ1c3RfZG9tYWluGAIgASgJEg4KBm5vd19tcxgDIAEoAxIVCg1zdGFydGVkX2F0X21zGAQgASgDEhcKD2F1dGhvcml0eV9zdGF0ZRgFIAEoCRIZChFhdXRob3JpdHlfYWRkcmVzcxgGIAEoCRIaChJhdXRob3JpdHlfc2luY2VfbXMYByABKAMSHgoWYXV0aG9yaXR5X3Byb2JsZW1fY29kZRgIIAEoCRIZChFhdXRob3JpdHlfcHJvYmxlbRgJIAEoCRIgChhhdXRob3JpdHlfY2xvY2tfYWhlYWRfbXMYCiABKAMSEwoLZW50cnlfY291bnQYCyABKA0SFgoOaWRlbnRpdHlfY291bnQYDCABKA0SGAoQc3Vic2NyaWJlcl9jb3VudBgNIAEoDRIXCg9maXJzdF9leHBpcnlfbXMYDiABKAMSNwoQeDUwOV9hdXRob3JpdGllcxgPIAMoCzIdLnZpZ2lsLmFnZW50LnYxLkF1dGhvcml0eUZhY3QibwoNQXV0aG9yaXR5RmFjdBIKCgJpZBgBIAEoCRIVCg1ub3RfYmVmb3JlX21zGAIgASgDEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxISCgppc190YWludGVkGAQgASgIEhEKCWlzX2FjdGl2ZRgFIAEoCDKtAQoFQWdlbnQSWgoQV2F0Y2hSZXZvY2F0aW9ucxInLnZpZ2lsLmFnZW50LnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0GhsudmlnaWwuYWdlbnQudjEuUmV2b2NhdGlvbnMwARJICghEZXNjcmliZRIfLnZpZ2lsLmFnZW50LnYxLkRlc2NyaWJlUmVxdWVzdBobLnZpZ2lsLmFnZW50LnYxLkRlc2NyaXB0aW9uYgZwcm90bzM");
+  fileDesc("Chp2aWdpbC9hZ2VudC92MS9hZ2VudC5wcm90bxIOdmlnaWwuYWdlbnQudjEiHwoPSWRlbnRpZnlSZXF1ZXN0EgwKBHBpZHMYASADKAUiQgoKSWRlbnRpZmllZBI0Cglwcm9jZXNzZXMYASADKAsyIS52aWdpbC5hZ2VudC52MS5JZGVudGlmaWVkUHJvY2VzcyJZChFJZGVudGlmaWVkUHJvY2VzcxILCgNwaWQYASABKAUSEgoKc3BpZmZlX2lkcxgCIAMoCRIQCgh3b3JrbG9hZBgDIAEoCRIRCglzZWxlY3RvcnMYBCADKAkiGQoXV2F0Y2hSZXZvY2F0aW9uc1JlcXVlc3QiXwoLUmV2b2NhdGlvbnMSEgoKc3BpZmZlX2lkcxgBIAMoCRIPCgdzZXJpYWxzGAIgAygJEhUKDWF1dGhvcml0eV9pZHMYAyADKAkSFAoMdHJ1c3RfZG9tYWluGAQgASgJIhEKD0Rlc2NyaWJlUmVxdWVzdCJhCgtEZXNjcmlwdGlvbhImCgZjYWxsZXIYASABKAsyFi52aWdpbC5hZ2VudC52MS5DYWxsZXISKgoFYWdlbnQYAiABKAsyGy52aWdpbC5hZ2VudC52MS5BZ2VudEhlYWx0aCKsAQoGQ2FsbGVyEgsKA3BpZBgBIAEoBRILCgN1aWQYAiABKA0SCwoDZ2lkGAMgASgNEhIKCmV4ZWN1dGFibGUYBCABKAkSEQoJc2VsZWN0b3JzGAUgAygJEg8KB3JlbWFya3MYBiADKAkSDwoHcmVmdXNhbBgHIAEoCRIyCgppZGVudGl0aWVzGAggAygLMh4udmlnaWwuYWdlbnQudjEuQ2FsbGVySWRlbnRpdHkiyQEKDkNhbGxlcklkZW50aXR5EhEKCXNwaWZmZV9pZBgBIAEoCRIQCgh3b3JrbG9hZBgCIAEoCRIXCg9jb21wb25lbnRfY2xhc3MYAyABKAkSEwoLeDUwOV90dGxfbXMYBCABKAMSFQoNbm90X2JlZm9yZV9tcxgFIAEoAxIUCgxub3RfYWZ0ZXJfbXMYBiABKAMSEwoLcmVuZXdfYXRfbXMYByABKAMSDwoHcHJvYmxlbRgIIAEoCRIRCglpc19kZW5pZWQYCSABKAgioQMKC0FnZW50SGVhbHRoEg8KB3ZlcnNpb24YASABKAkSFAoMdHJ1c3RfZG9tYWluGAIgASgJEg4KBm5vd19tcxgDIAEoAxIVCg1zdGFydGVkX2F0X21zGAQgASgDEhcKD2F1dGhvcml0eV9zdGF0ZRgFIAEoCRIZChFhdXRob3JpdHlfYWRkcmVzcxgGIAEoCRIaChJhdXRob3JpdHlfc2luY2VfbXMYByABKAMSHgoWYXV0aG9yaXR5X3Byb2JsZW1fY29kZRgIIAEoCRIZChFhdXRob3JpdHlfcHJvYmxlbRgJIAEoCRIgChhhdXRob3JpdHlfY2xvY2tfYWhlYWRfbXMYCiABKAMSEwoLZW50cnlfY291bnQYCyABKA0SFgoOaWRlbnRpdHlfY291bnQYDCABKA0SGAoQc3Vic2NyaWJlcl9jb3VudBgNIAEoDRIXCg9maXJzdF9leHBpcnlfbXMYDiABKAMSNwoQeDUwOV9hdXRob3JpdGllcxgPIAMoCzIdLnZpZ2lsLmFnZW50LnYxLkF1dGhvcml0eUZhY3QibwoNQXV0aG9yaXR5RmFjdBIKCgJpZBgBIAEoCRIVCg1ub3RfYmVmb3JlX21zGAIgASgDEhQKDG5vdF9hZnRlcl9tcxgDIAEoAxISCgppc190YWludGVkGAQgASgIEhEKCWlzX2FjdGl2ZRgFIAEoCDL2AQoFQWdlbnQSWgoQV2F0Y2hSZXZvY2F0aW9ucxInLnZpZ2lsLmFnZW50LnYxLldhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0GhsudmlnaWwuYWdlbnQudjEuUmV2b2NhdGlvbnMwARJICghEZXNjcmliZRIfLnZpZ2lsLmFnZW50LnYxLkRlc2NyaWJlUmVxdWVzdBobLnZpZ2lsLmFnZW50LnYxLkRlc2NyaXB0aW9uEkcKCElkZW50aWZ5Eh8udmlnaWwuYWdlbnQudjEuSWRlbnRpZnlSZXF1ZXN0GhoudmlnaWwuYWdlbnQudjEuSWRlbnRpZmllZGIGcHJvdG8z");
+
+/**
+ * @generated from message vigil.agent.v1.IdentifyRequest
+ */
+export type IdentifyRequest = Message<"vigil.agent.v1.IdentifyRequest"> & {
+  /**
+   * At most 64.
+   *
+   * @generated from field: repeated int32 pids = 1;
+   */
+  pids: number[];
+};
+
+/**
+ * Describes the message vigil.agent.v1.IdentifyRequest.
+ * Use `create(IdentifyRequestSchema)` to create a new message.
+ */
+export const IdentifyRequestSchema: GenMessage<IdentifyRequest> = /*@__PURE__*/
+  messageDesc(file_vigil_agent_v1_agent, 0);
+
+/**
+ * @generated from message vigil.agent.v1.Identified
+ */
+export type Identified = Message<"vigil.agent.v1.Identified"> & {
+  /**
+   * In the order of the request.
+   *
+   * @generated from field: repeated vigil.agent.v1.IdentifiedProcess processes = 1;
+   */
+  processes: IdentifiedProcess[];
+};
+
+/**
+ * Describes the message vigil.agent.v1.Identified.
+ * Use `create(IdentifiedSchema)` to create a new message.
+ */
+export const IdentifiedSchema: GenMessage<Identified> = /*@__PURE__*/
+  messageDesc(file_vigil_agent_v1_agent, 1);
+
+/**
+ * @generated from message vigil.agent.v1.IdentifiedProcess
+ */
+export type IdentifiedProcess = Message<"vigil.agent.v1.IdentifiedProcess"> & {
+  /**
+   * @generated from field: int32 pid = 1;
+   */
+  pid: number;
+
+  /**
+   * The default one first; none when it is no registered workload, or has ended.
+   *
+   * @generated from field: repeated string spiffe_ids = 2;
+   */
+  spiffeIds: string[];
+
+  /**
+   * Of the default one: the registered entry.
+   *
+   * @generated from field: string workload = 3;
+   */
+  workload: string;
+
+  /**
+   * @generated from field: repeated string selectors = 4;
+   */
+  selectors: string[];
+};
+
+/**
+ * Describes the message vigil.agent.v1.IdentifiedProcess.
+ * Use `create(IdentifiedProcessSchema)` to create a new message.
+ */
+export const IdentifiedProcessSchema: GenMessage<IdentifiedProcess> = /*@__PURE__*/
+  messageDesc(file_vigil_agent_v1_agent, 2);
 
 /**
  * @generated from message vigil.agent.v1.WatchRevocationsRequest
@@ -27,7 +101,7 @@ export type WatchRevocationsRequest = Message<"vigil.agent.v1.WatchRevocationsRe
  * Use `create(WatchRevocationsRequestSchema)` to create a new message.
  */
 export const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 0);
+  messageDesc(file_vigil_agent_v1_agent, 3);
 
 /**
  * @generated from message vigil.agent.v1.Revocations
@@ -65,7 +139,7 @@ export type Revocations = Message<"vigil.agent.v1.Revocations"> & {
  * Use `create(RevocationsSchema)` to create a new message.
  */
 export const RevocationsSchema: GenMessage<Revocations> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 1);
+  messageDesc(file_vigil_agent_v1_agent, 4);
 
 /**
  * @generated from message vigil.agent.v1.DescribeRequest
@@ -78,7 +152,7 @@ export type DescribeRequest = Message<"vigil.agent.v1.DescribeRequest"> & {
  * Use `create(DescribeRequestSchema)` to create a new message.
  */
 export const DescribeRequestSchema: GenMessage<DescribeRequest> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 2);
+  messageDesc(file_vigil_agent_v1_agent, 5);
 
 /**
  * @generated from message vigil.agent.v1.Description
@@ -100,7 +174,7 @@ export type Description = Message<"vigil.agent.v1.Description"> & {
  * Use `create(DescriptionSchema)` to create a new message.
  */
 export const DescriptionSchema: GenMessage<Description> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 3);
+  messageDesc(file_vigil_agent_v1_agent, 6);
 
 /**
  * @generated from message vigil.agent.v1.Caller
@@ -156,7 +230,7 @@ export type Caller = Message<"vigil.agent.v1.Caller"> & {
  * Use `create(CallerSchema)` to create a new message.
  */
 export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 4);
+  messageDesc(file_vigil_agent_v1_agent, 7);
 
 /**
  * @generated from message vigil.agent.v1.CallerIdentity
@@ -217,7 +291,7 @@ export type CallerIdentity = Message<"vigil.agent.v1.CallerIdentity"> & {
  * Use `create(CallerIdentitySchema)` to create a new message.
  */
 export const CallerIdentitySchema: GenMessage<CallerIdentity> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 5);
+  messageDesc(file_vigil_agent_v1_agent, 8);
 
 /**
  * @generated from message vigil.agent.v1.AgentHealth
@@ -314,7 +388,7 @@ export type AgentHealth = Message<"vigil.agent.v1.AgentHealth"> & {
  * Use `create(AgentHealthSchema)` to create a new message.
  */
 export const AgentHealthSchema: GenMessage<AgentHealth> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 6);
+  messageDesc(file_vigil_agent_v1_agent, 9);
 
 /**
  * An X.509 authority of the own trust domain's bundle.
@@ -353,7 +427,7 @@ export type AuthorityFact = Message<"vigil.agent.v1.AuthorityFact"> & {
  * Use `create(AuthorityFactSchema)` to create a new message.
  */
 export const AuthorityFactSchema: GenMessage<AuthorityFact> = /*@__PURE__*/
-  messageDesc(file_vigil_agent_v1_agent, 7);
+  messageDesc(file_vigil_agent_v1_agent, 10);
 
 /**
  * Calls carry the metadata `workload.spiffe.io: true`, as those of the Workload API do: a browser or a confused proxy cannot make them.
@@ -382,6 +456,17 @@ export const Agent: GenService<{
     methodKind: "unary";
     input: typeof DescribeRequestSchema;
     output: typeof DescriptionSchema;
+  },
+  /**
+   * Which identities other processes of this machine are entitled to; only root and the agent's own user may ask. For what watches the
+   * machine: it says names, and gives nobody an identity.
+   *
+   * @generated from rpc vigil.agent.v1.Agent.Identify
+   */
+  identify: {
+    methodKind: "unary";
+    input: typeof IdentifyRequestSchema;
+    output: typeof IdentifiedSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_vigil_agent_v1_agent, 0);
