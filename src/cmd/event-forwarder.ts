@@ -172,8 +172,9 @@ export class EventForwarder {
       await askManagement(stateDirectory, EVENTS_ROUTE, body);
     } catch (error) {
       // The control process starts after this one; only what lasts is worth a line.
-      if (!this.#isFailing && this.#waiting.length > MANY) log("warning", `events wait for the store: ${messageOf(error)}`);
-      this.#isFailing = this.#waiting.length > MANY;
+      const isLong = this.#waiting.filter(({ kind }) => kind !== "observed").length > MANY;
+      if (!this.#isFailing && isLong) log("warning", `events wait for the store: ${messageOf(error)}`);
+      this.#isFailing = isLong;
       return false;
     }
     // More may have come, and the oldest may have gone, while these were on their way.

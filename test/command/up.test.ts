@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT } from "../source-tree.ts";
 import { type Service, startVigil, vigil } from "./run-vigil.ts";
 
+const isRoot = process.getuid?.() === 0;
+
 let folder: string;
 let state: string;
 let service: Service;
@@ -49,6 +51,7 @@ describe("vigil up", () => {
     expect(screen).toContain(state);
     expect(screen).toContain("off: cluster");
     expect(screen).toContain("off: network");
+    expect(screen).toContain(isRoot ? "16 rules judge what processes do, nothing is attached to system calls" : "off: runtime sensor");
   });
 
   test("keeps its state private", () => expect(statSync(state).mode & 0o777).toBe(0o700));
@@ -82,6 +85,7 @@ describe("vigil up", () => {
         { name: "agent", state: "ready" },
         { name: "control", state: "ready" },
         { name: "network", state: "ready" },
+        ...(isRoot ? [{ name: "sensor", state: "ready" }] : []),
       ],
       admission: { breakGlass: null },
       events: { state: "ok", lost: 0 },
@@ -196,16 +200,20 @@ describe("vigil up that cannot run", () => {
   test.each([
     ["SIGINT", 130],
     ["SIGTERM", 0],
-  ] as const)("drains on %s, says so, and leaves nothing behind", async (signal, code) => {
-    const directory = join(folder, signal);
-    const other = startVigil(["up", "--state", directory, "--listen", "127.0.0.1:0", "-o", "json"]);
-    await other.until(/\n/);
-    expect(JSON.parse(other.stdout())).toMatchObject({ ready: true, state: directory });
-    const pid = Number(readFileSync(join(directory, "lock.pid"), "utf8"));
-    expect(await other.stop(signal)).toBe(code);
-    expect(other.stderr()).toMatch(/draining …\nstopped\n$/);
-    expect(() => process.kill(pid, 0)).toThrow("ESRCH");
-    expect(vigil(["status", "--state", directory]).status).toBe(2);
-    expect(vigil(["events", "--state", directory, "--kind", "action"]).stdout).toContain("stop control");
-  });
+  ] as const)(
+    "drains on %s, says so, and leaves nothing behind",
+    async (signal, code) => {
+      const directory = join(folder, signal);
+      const other = startVigil(["up", "--state", directory, "--listen", "127.0.0.1:0", "-o", "json"]);
+      await other.until(/\n/);
+      expect(JSON.parse(other.stdout())).toMatchObject({ ready: true, state: directory });
+      const pid = Number(readFileSync(join(directory, "lock.pid"), "utf8"));
+      expect(await other.stop(signal)).toBe(code);
+      expect(other.stderr()).toMatch(/draining …\nstopped\n$/);
+      expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+      expect(vigil(["status", "--state", directory]).status).toBe(2);
+      expect(vigil(["events", "--state", directory, "--kind", "action"]).stdout).toContain("stop control");
+    },
+    180_000,
+  );
 });

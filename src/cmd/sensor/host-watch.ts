@@ -26,8 +26,10 @@ export interface HostWatchOptions {
   readonly rules: RulesInForce;
 }
 
-/** Findings that happened again, and what was not stored, are told so often. */
+/** Findings that happened again are told so often. */
 const FLUSH_MS = 10_000;
+/** What was not stored is told so often. */
+const GAPS_MS = 60_000;
 /** Files that are refused by patterns are looked for again so often. */
 const REFUSED_MS = 1_000;
 /** How long a finding or an event waits for the name of its workload. */
@@ -48,7 +50,7 @@ export class HostWatch {
   readonly #detector: Detector;
   readonly #recorder: EventRecorder;
   readonly #sensor: Sensor;
-  readonly #flushing: NodeJS.Timeout;
+  readonly #flushing: readonly NodeJS.Timeout[];
   readonly #mayWatchCalls: boolean;
   #refusing: NodeJS.Timeout | undefined;
   #unnamed: Unnamed[] = [];
@@ -87,7 +89,7 @@ export class HostWatch {
     });
     this.#rules = rules;
     this.#sources = this.#watch(rules);
-    this.#flushing = setInterval(() => this.#flush(), FLUSH_MS).unref();
+    this.#flushing = [setInterval(() => this.#flush(), FLUSH_MS).unref(), setInterval(() => this.#recorder.flush(), GAPS_MS).unref()];
   }
 
   /** Where events come from now. */
@@ -115,12 +117,13 @@ export class HostWatch {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#flushing);
+    for (const timer of this.#flushing) clearInterval(timer);
     clearInterval(this.#refusing);
     clearTimeout(this.#naming);
     this.#sensor[Symbol.dispose]();
     this.#nameWaiting();
     this.#flush();
+    this.#recorder.flush();
     this.#directory[Symbol.dispose]();
     await this.#agent.close();
   }
@@ -159,9 +162,11 @@ export class HostWatch {
     const workload = this.#directory.workloadOf(caller);
     const described = describeRuntimeEvent(event, workload);
     if (described === undefined) return;
-    if (isNamed(workload.id) || this.#unnamed.length >= MAX_UNNAMED) return this.#recorder.record(described, timeNs);
-    this.#unnamed.push({ event: described, caller, timeNs });
-    this.#naming ??= setTimeout(() => this.#nameWaiting(), NAMED_WITHIN_MS).unref();
+    if (isNamed(workload.id) || this.#unnamed.length >= MAX_UNNAMED) this.#recorder.record(described, timeNs);
+    else {
+      this.#unnamed.push({ event: described, caller, timeNs });
+      this.#naming ??= setTimeout(() => this.#nameWaiting(), NAMED_WITHIN_MS).unref();
+    }
   }
 
   /** Who they are is known by now, or not at all. */
@@ -189,7 +194,6 @@ export class HostWatch {
 
   #flush(): void {
     for (const finding of this.#detector.flush(BigInt(Date.now()) * 1_000_000n)) this.#options.forwarder.found(finding);
-    this.#recorder.flush();
   }
 }
 

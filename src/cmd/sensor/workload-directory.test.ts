@@ -44,6 +44,9 @@ test("who is nobody is asked about again soon, and an agent that fails is told o
   isFailing = true;
   for (const name of ["/bin/a", "/bin/b", "/bin/c"]) expect((await made.resolved(processOf(2, name), 1_000)).id).toBe("unresolved:7");
   expect(asked.length).toBe(4);
+  expect(problems).toHaveLength(0);
+  time.nowMs = 40_000;
+  for (const name of ["/bin/a", "/bin/b", "/bin/c"]) await made.resolved(processOf(2, name), 1_000);
   expect(problems).toHaveLength(1);
 });
 

@@ -14,7 +14,7 @@ export type Identify = (pids: readonly number[]) => Promise<readonly { readonly 
 export interface WorkloadDirectoryOptions {
   readonly identify: Identify;
   readonly clock: () => number;
-  /** The agent does not answer: told once until it does. */
+  /** The agent has not answered for half a minute: told once until it does. */
   readonly onProblem: (message: string) => void;
 }
 
@@ -33,6 +33,7 @@ const BATCH = 64;
 /** Processes that wait to be asked about; what is beyond that stays unresolved a little longer. */
 const MAX_WAITING = 1_024;
 const PAUSE_MS = 20;
+const PROBLEM_MS = 30_000;
 
 export class WorkloadDirectory implements Disposable {
   readonly #options: WorkloadDirectoryOptions;
@@ -42,7 +43,8 @@ export class WorkloadDirectory implements Disposable {
   readonly #waiting = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #asking: Promise<void> = Promise.resolve();
-  #isFailing = false;
+  #failingSinceMs: number | undefined;
+  #isProblemTold = false;
   #isClosed = false;
 
   constructor(options: WorkloadDirectoryOptions) {
@@ -97,11 +99,10 @@ export class WorkloadDirectory implements Disposable {
       let answers: Awaited<ReturnType<Identify>> = [];
       try {
         answers = await this.#options.identify(batch.map(([, pid]) => pid));
-        this.#isFailing = false;
+        this.#failingSinceMs = undefined;
+        this.#isProblemTold = false;
       } catch (error) {
-        if (!this.#isFailing)
-          this.#options.onProblem(`processes are named by their cgroups, the agent does not answer: ${messageOf(error)}`);
-        this.#isFailing = true;
+        this.#fail(messageOf(error));
       }
       const askedAtMs = this.#options.clock();
       for (const [index, [key]] of batch.entries()) {
@@ -109,6 +110,15 @@ export class WorkloadDirectory implements Disposable {
         this.#remember(key, { id: answers[index]?.spiffeIds[0] ?? this.#known.get(key)?.id ?? "", askedAtMs });
       }
     }
+  }
+
+  /** The agent starts beside the sensor: only what lasts is worth a line. */
+  #fail(message: string): void {
+    const nowMs = this.#options.clock();
+    this.#failingSinceMs ??= nowMs;
+    if (this.#isProblemTold || nowMs - this.#failingSinceMs < PROBLEM_MS) return;
+    this.#isProblemTold = true;
+    this.#options.onProblem(`processes are named by their cgroups, the agent does not answer: ${message}`);
   }
 
   #remember(key: string, known: Known): void {
