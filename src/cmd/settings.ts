@@ -188,8 +188,10 @@ export const SETTINGS = {
     summary: "access policies in the kernel of this host: enforce, report what would be denied, or leave them to services (needs root)",
   },
   "network.keep": {
-    kind: "boolean",
-    summary: "whether access policies stay in force in the kernel when Vigil is stopped (they always do when it is killed)",
+    kind: "choice",
+    choices: ["killed", "always", "never"],
+    default: "killed",
+    summary: "when access policies stay in force in the kernel without Vigil: when it was killed, also when it was stopped, or never",
   },
   "network.force": { kind: "boolean", summary: "puts access policies in force even if they cut connections of Vigil itself" },
   "network.deniedByDefault": { kind: "list", value: "NAME", summary: "trust domains whose workloads may do only what a policy allows" },

@@ -9,11 +9,48 @@ import type { ToldDecision } from "./enforcement-links.ts";
 
 const SEVERITY = { allow: 1, audit: 2, deny: 3 } as const;
 
+/** Connections whose beginning is remembered until they end. */
+const MAX_OPEN = 16_384;
+
+/** Who is who at the end of a connection: that was decided at its beginning, and is not asked again. */
+export class KernelFlows {
+  readonly #open = new Map<string, Known>();
+  readonly #bootNs: bigint;
+
+  /** The epoch's time at boot, in nanoseconds. */
+  constructor(bootNs: bigint) {
+    this.#bootNs = bootNs;
+  }
+
+  /** A step of a flow; undefined for steps that another record tells. */
+  fieldsOf(flow: NetworkFlow): FlowFields | undefined {
+    const key = `${flow.protocol} ${flow.source.address} ${flow.source.port} ${flow.destination.address} ${flow.destination.port}`;
+    if (flow.step === "end") {
+      const known = this.#open.get(key);
+      const fields = flowOfKernel(flow, this.#bootNs);
+      if (fields !== undefined) this.#open.delete(key);
+      return fields && { ...fields, ...known };
+    }
+    const fields = flowOfKernel(flow, this.#bootNs);
+    if (flow.step === "begin" && fields !== undefined) this.#remember(key, fields);
+    return fields;
+  }
+
+  #remember(key: string, { subject, srcId, dstId, srcName, dstName, policy, rule, source, startTime }: FlowFields): void {
+    this.#open.delete(key);
+    const [oldest] = this.#open.size >= MAX_OPEN ? this.#open.keys() : [];
+    if (oldest !== undefined) this.#open.delete(oldest);
+    this.#open.set(key, { subject, srcId, dstId, srcName, dstName, policy, rule, source, startTime });
+  }
+}
+
+type Known = Pick<FlowFields, "subject" | "srcId" | "dstId" | "srcName" | "dstName" | "policy" | "rule" | "source" | "startTime">;
+
 /**
- * A step of a flow in the kernel; undefined for steps that another record tells. Of a flow between two workloads of this host both ends have
- * records: its beginning is told by those whose policies decided, its end by the source.
+ * Of a flow between two workloads of this host both ends have records: its beginning is told by those whose policies decided, its end by the
+ * source.
  */
-export function flowOfKernel(flow: NetworkFlow, bootNs: bigint): FlowFields | undefined {
+function flowOfKernel(flow: NetworkFlow, bootNs: bigint): FlowFields | undefined {
   const { step, verdict, hook, direction, protocol, source, destination, ground } = flow;
   const isTwin = source.cgroupId !== 0n && destination.cgroupId !== 0n;
   if (step === "end" && direction === "ingress" && isTwin) return undefined;

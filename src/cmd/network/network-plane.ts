@@ -19,7 +19,7 @@ import type { Log } from "../log.ts";
 import type { ReadyReport } from "../process-message.ts";
 import { EnforcementLinks } from "./enforcement-links.ts";
 import { FlowAggregate } from "./flow-aggregate.ts";
-import { flowOfKernel, flowOfLookup, flowOfProcess } from "./flow-fields.ts";
+import { flowOfLookup, flowOfProcess, KernelFlows } from "./flow-fields.ts";
 import { type FollowedFiles, followFiles } from "./followed-files.ts";
 import { isPlacedElsewhere } from "./inventory.ts";
 import { KernelLayer } from "./kernel-layer.ts";
@@ -46,7 +46,7 @@ export class NetworkPlane {
   readonly #links: EnforcementLinks;
   readonly #names: NameProxy;
   readonly #stopping = new AbortController();
-  readonly #bootNs: bigint;
+  readonly #kernelFlows: KernelFlows;
   #files: FollowedFiles | undefined;
   #index = new RegistrationIndex<Entry>([]);
   #byId: ReadonlyMap<string, Entry> = new Map();
@@ -61,7 +61,7 @@ export class NetworkPlane {
     const { stateDirectory, configuration } = settings;
     this.#settings = settings;
     this.#log = log;
-    this.#bootNs = readBootClock().bootNs;
+    this.#kernelFlows = new KernelFlows(readBootClock().bootNs);
     this.#forwarder = new EventForwarder({ stateDirectory, producer: WHAT, log });
     this.#flows = new FlowAggregate({
       emit: (flow) => this.#forwarder.flowed(flow),
@@ -71,7 +71,7 @@ export class NetworkPlane {
       stateDirectory,
       configuration,
       onFlow: (flow) => {
-        const fields = flowOfKernel(flow, this.#bootNs);
+        const fields = this.#kernelFlows.fieldsOf(flow);
         if (fields !== undefined) this.#flows.add(fields);
       },
       onLoss: (count) => this.#flows.miss(count),

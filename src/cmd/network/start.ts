@@ -28,7 +28,8 @@ export async function startNetwork(settings: NetworkSettings): Promise<Running> 
     report: plane.report(),
     drain: async (withinMs, why) => {
       management.close();
-      const keep = why === "orphaned" || configuration["network.keep"];
+      const kept = configuration["network.keep"];
+      const keep = kept === "always" || (kept === "killed" && why === "orphaned");
       await plane.drain(withinMs, keep);
       if (!keep) removeCgroups(stateDirectory);
     },

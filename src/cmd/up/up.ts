@@ -8,9 +8,10 @@ import { EXIT, type ExitCode, type Invocation } from "../command.ts";
 import { type Configuration, loadConfiguration } from "../config.ts";
 import { subjectNames } from "../control/certificates.ts";
 import { encodeControlSettings } from "../control/settings.ts";
+import { type DemoDirectories, demoSettings, prepareDemo, runDemo } from "../demo/demo.ts";
 import { createLog, type Log } from "../log.ts";
 import { encodeNetworkSettings } from "../network/settings.ts";
-import { noteDiagnostics } from "../notes.ts";
+import { noteDiagnostics, noteError } from "../notes.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { SettingSources, Settings } from "../settings.ts";
 import { openStateDirectory, type StateDirectory } from "../state-directory.ts";
@@ -23,6 +24,10 @@ export interface UpOptions {
   readonly config: string | undefined;
   readonly flags: SettingSources["flags"];
   readonly format: "text" | "json";
+  /** Shows what it can do with a shop of five services. */
+  readonly demo: boolean;
+  /** Ends after the demonstration. */
+  readonly once: boolean;
 }
 
 const READY_WITHIN_MS = 60_000;
@@ -33,36 +38,49 @@ const AGENT_DRAIN_MS = 5_000;
 
 export async function up(invocation: Invocation, options: UpOptions): Promise<ExitCode> {
   const { terminal } = invocation;
-  const configuration = loadConfiguration(invocation, options.config, options.flags);
+  if (options.once && !options.demo) {
+    noteError(terminal, "`--once` goes with `--demo`", "`vigil up` runs until it is stopped");
+    return EXIT.unable;
+  }
+  using demo = options.demo ? prepareDemo() : undefined;
+  const flags = demo === undefined ? options.flags : { ...options.flags, ...demoSettings(demo) };
+  const configuration = loadConfiguration(invocation, options.config, flags);
   if (!configuration.ok) {
     noteDiagnostics(terminal, configuration.error);
     return EXIT.unable;
   }
   const state = await openStateDirectory(configuration.value.values["state.directory"]);
   try {
-    return await run(invocation, options, configuration.value, state);
+    return await run(invocation, { ...options, directories: demo }, configuration.value, state);
   } finally {
     state.release();
   }
 }
 
 async function run(
-  { terminal, interruption }: Invocation,
-  { format }: UpOptions,
+  invocation: Invocation,
+  { format, once, directories }: UpOptions & { readonly directories: DemoDirectories | undefined },
   configuration: Configuration,
   state: StateDirectory,
 ): Promise<ExitCode> {
+  const { terminal } = invocation;
   const startMs = performance.now();
-  const signal = interruption();
+  const signal = invocation.interruption();
   const supervisor = new Supervisor(processTable(configuration, state), narrator(createLog("supervisor")));
-  const stopped = aborted(signal).then(async () => {
-    terminal.note("draining …");
-    await supervisor.stop();
-    terminal.note("stopped");
-  });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      terminal.note("draining …");
+      await supervisor.stop();
+      terminal.note("stopped");
+    })();
+    return stopping;
+  };
+  const stopped = aborted(signal).then(stop);
   try {
     const sensorOff = sensorProblem(configuration.values);
     const reports = [...(await supervisor.start()), ...(sensorOff === undefined ? [] : [{ on: [], off: [sensorOff], facts: {} }])];
+    if (directories !== undefined) return await demonstrate(invocation, directories, { report: merge(reports), once, signal }, stop);
     const seconds = formatDuration(performance.now() - startMs);
     if (format === "json") terminal.printJson({ ready: true, version: readVersion(), state: state.path, ...merge(reports) }, 0);
     else terminal.print(readyScreen(merge(reports), { seconds, state: state.path, configuration }, terminal));
@@ -75,6 +93,20 @@ async function run(
 
 /** Without it each process of a checkout first compiles what strips types: 0.4 s and 18 MB. */
 const ENVIRONMENT = { NODE_COMPILE_CACHE: COMPILE_CACHE };
+
+async function demonstrate(
+  invocation: Invocation,
+  directories: DemoDirectories,
+  facts: Parameters<typeof runDemo>[2],
+  stop: () => Promise<void>,
+): Promise<ExitCode> {
+  try {
+    const code = await runDemo(invocation, directories, facts);
+    return facts.signal.aborted ? EXIT.interrupted : code;
+  } finally {
+    await stop();
+  }
+}
 
 /** The processes in the order in which they start. */
 function processTable({ values }: Configuration, { path, installation }: StateDirectory): readonly ProcessSpec[] {

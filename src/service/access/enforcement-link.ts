@@ -65,6 +65,24 @@ export class EnforcementLink {
     this.#flushTimer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
   };
 
+  /** Tells of a peer that was refused before it could ask for anything: give it what `onRefusal` of a server gets. */
+  reportRefusal(error: ServiceError, port: number): void {
+    this.report({
+      verdict: "deny",
+      refusal: { kind: "peer", status: 403, detail: error.message },
+      policy: "trust bundle",
+      rule: "",
+      source: "",
+      auditedBy: "",
+      caller: "",
+      method: "TLS",
+      path: "handshake",
+      address: "",
+      port,
+      latencyUs: 0,
+    });
+  }
+
   /** The kernel relies on this process no longer. */
   close(): void {
     this.#isClosed = true;

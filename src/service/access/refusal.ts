@@ -1,8 +1,19 @@
 /** Why a call is not let through: for the log of the service, never for the caller. */
 import { err } from "../../lib/result.ts";
 
-/** What was wrong. `policy`: the policies do not allow it. `failure`: it could not be judged. */
-export type RefusalKind = "target" | "method" | "host" | "header" | "route" | "token" | "context" | "tenant" | "policy" | "failure";
+/** What was wrong. `peer`: its certificate, before it could ask for anything. `policy`: the policies do not allow it. `failure`: it could not be judged. */
+export type RefusalKind =
+  | "peer"
+  | "target"
+  | "method"
+  | "host"
+  | "header"
+  | "route"
+  | "token"
+  | "context"
+  | "tenant"
+  | "policy"
+  | "failure";
 
 export interface Refusal {
   readonly kind: RefusalKind;
@@ -13,6 +24,7 @@ export interface Refusal {
 }
 
 const STATUS: { readonly [K in RefusalKind]: Refusal["status"] } = {
+  peer: 403,
   target: 400,
   method: 400,
   host: 400,
