@@ -115,6 +115,11 @@ export class ProcessHandle implements Disposable {
     }
   }
 
+  /** The process that started it, or that took it over; 0 for none that is visible here. Throws a `ProcessErrorCode`. */
+  parentPid(): number {
+    return Number(/^PPid:\s*(\d+)$/m.exec(this.read("status"))?.[1] ?? 0);
+  }
+
   /** Which namespace of a kind it is in, as `pid:[4026531836]`. Throws a `ProcessErrorCode`. */
   namespace(kind: "pid" | "user" | "mnt"): string {
     try {

@@ -140,6 +140,16 @@ describe("vigil up", () => {
     expect(certificate).toContain("URI:spiffe://vigil.local/vigil/admission");
   });
 
+  test("gives the webhook's SVID to the webhook's process alone, and not to whatever its user runs", () => {
+    const registered = JSON.parse(ask("identity", "list", "-o", "json").stdout);
+    expect(registered.map(({ id }: { readonly id: string }) => id)).toContain("spiffe://vigil.local/vigil/admission");
+    // The same user and the same program: only the supervisor's word makes the difference.
+    const { identities } = JSON.parse(ask("identity", "show", "-o", "json").stdout);
+    expect(identities.map(({ spiffeId }: { readonly spiffeId: string }) => spiffeId)).toEqual([
+      expect.stringMatching(/^spiffe:\/\/vigil\.local\/user\//),
+    ]);
+  });
+
   test("gives whoever runs it an identity, also after the authority and then the agent have died", async () => {
     const show = (): { readonly spiffeId: string; readonly verified: boolean } =>
       JSON.parse(ask("identity", "show", "-o", "json").stdout || "{}").identities?.[0];

@@ -9,6 +9,7 @@ import type { WorkloadAttestor } from "../../identity/attestation/attestor.ts";
 import { BinaryDigest } from "../../identity/attestation/binary-digest.ts";
 import { containerAttestor } from "../../identity/attestation/container-attestor.ts";
 import { cgroupAttestor, launchedAttestor } from "../../identity/attestation/launched-attestor.ts";
+import { SupervisedProcesses } from "../../identity/attestation/supervised-attestor.ts";
 import { systemdAttestor } from "../../identity/attestation/systemd-attestor.ts";
 import { unixAttestor } from "../../identity/attestation/unix-attestor.ts";
 import { serveBrokers } from "../../identity/broker/broker-server.ts";
@@ -47,8 +48,9 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
     },
   });
   metrics.observe(agent);
+  const supervised = new SupervisedProcesses(process.ppid);
   const digests = new BinaryDigest();
-  const shared = { agent, attestors: attestors(agent, digests, stateDirectory), metrics };
+  const shared = { agent, attestors: [...attestors(agent, digests, stateDirectory), supervised.attestor], metrics };
   const server = createWorkloadServer({
     ...shared,
     version: readVersion(),
@@ -77,6 +79,9 @@ export async function startAgent({ stateDirectory, configuration }: AgentSetting
   });
   return {
     report: reportOf(path, brokers?.path, telemetry?.url),
+    onProcesses: (processes) => {
+      if (supervised.follow(processes)) agent.attestAgain();
+    },
     drain: async (withinMs) => {
       telemetry?.close();
       await Promise.all([server.close(withinMs / 2), brokers?.close(withinMs / 2)]);

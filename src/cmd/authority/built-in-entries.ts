@@ -1,4 +1,5 @@
 /** Entries of a fresh installation: the webhook of Vigil itself, and the user who started it. */
+import { LOCAL_AGENT } from "../../identity/authority/caller.ts";
 import type { Entry } from "../../identity/authority/entry.ts";
 import { COMPONENT_CLASSES } from "../../resource/workload.ts";
 import { spiffeIdOf, type TrustDomain } from "../../spiffe/spiffe-id.ts";
@@ -8,12 +9,16 @@ const JWT_TTL_MS = 5 * 60_000;
 
 /** A `Workload` resource of the same name replaces an entry. */
 export function builtInEntries(trustDomain: TrustDomain, { user, webhookNames }: AuthoritySettings): readonly Entry[] {
-  // A program that this user starts as a workload is that workload, and not the user.
-  const selectors = [`unix:uid:${user.uid}`, "vigil:launched:no"];
+  const uid = `unix:uid:${user.uid}`;
   const userName = user.name.replaceAll(/[^A-Za-z0-9._-]/g, "-") || `uid-${user.uid}`;
   return [
-    entryOf(trustDomain, ["vigil", "admission"], selectors, webhookNames),
-    entryOf(trustDomain, ["user", /^\.{1,2}$/.test(userName) ? `uid-${user.uid}` : userName], selectors, { dnsNames: [], ipAddresses: [] }),
+    // Not whatever runs as this user: the process that the supervisor started for it.
+    entryOf(trustDomain, ["vigil", "admission"], [uid, "vigil:process:control"], webhookNames),
+    // A program that this user starts as a workload is that workload, and not the user.
+    entryOf(trustDomain, ["user", /^\.{1,2}$/.test(userName) ? `uid-${user.uid}` : userName], [uid, "vigil:launched:no"], {
+      dnsNames: [],
+      ipAddresses: [],
+    }),
   ].flatMap((entry) => entry ?? []);
 }
 
@@ -44,7 +49,8 @@ function entryOf(
     downstream: false,
     labels: {},
     brokerFor: [],
-    agents: [],
+    // Users and processes of other machines are not those of this one.
+    agents: [`spiffe://${trustDomain}/vigil/agent/${LOCAL_AGENT}`],
     renewIssuedBeforeMs: 0,
     origin: "built in",
   };

@@ -61,6 +61,7 @@ export class Agent {
   readonly #softLimit: number;
   readonly #timeLeft: TimeLeft;
   #timer: NodeJS.Timeout | undefined;
+  #attestations = 0;
   #expiryAtMs: number | undefined;
   #lostAtMs: number | undefined;
   #lastTick: { readonly wallMs: number; readonly steadyMs: number } | undefined;
@@ -151,6 +152,18 @@ export class Agent {
       clearTimeout(this.#timer);
       await this.#client.close();
     }
+  }
+
+  /** Counts what makes everybody to be attested again. */
+  get attestationGeneration(): number {
+    // Whether programs are to be hashed is part of what was attested.
+    return 2 * this.#attestations + (this.state.wantsDigest ? 1 : 0);
+  }
+
+  /** Has callers looked at again: what attestors know has changed. */
+  attestAgain(): void {
+    this.#attestations++;
+    this.watchers.wake();
   }
 
   /** The entries that a workload has, without those that are denied; `isDenied` when only denied ones are there. */

@@ -119,8 +119,7 @@ export class Callers {
   #meet(session: GrpcSession): Caller {
     let connection: AttestedConnection;
     try {
-      // Whether programs are to be hashed is part of what was attested.
-      const generation = (): number => (this.#agent.state.wantsDigest ? 1 : 0);
+      const generation = (): number => this.#agent.attestationGeneration;
       // The Workload API is served on unix sockets alone.
       connection = AttestedConnection.open(session.socket as Socket, this.#attestors, generation);
     } catch (error) {

@@ -36,12 +36,12 @@ function notedWorkload(process: ProcessHandle, directory: string): WorkloadName 
   if (notes.size === 0) return undefined;
   const isNoted = (pid: number, startTicks: bigint): boolean => notes.get(pid)?.startTicks === startTicks;
   if (isNoted(process.pid, process.startTicks)) return notes.get(process.pid);
-  let parent = parentOf(process);
+  let parent = process.parentPid();
   for (let depth = 0; depth < MAX_ANCESTORS && parent > 1; depth++) {
     try {
       using ancestor = ProcessHandle.open(parent);
       if (isNoted(ancestor.pid, ancestor.startTicks)) return notes.get(ancestor.pid);
-      parent = parentOf(ancestor);
+      parent = ancestor.parentPid();
     } catch (error) {
       if (error instanceof VigilError && error.code === "LINUX_PROCESS_GONE") return undefined;
       throw error;
@@ -49,8 +49,6 @@ function notedWorkload(process: ProcessHandle, directory: string): WorkloadName 
   }
   return undefined;
 }
-
-const parentOf = (process: ProcessHandle): number => Number(/^PPid:\s*(\d+)$/m.exec(process.read("status"))?.[1] ?? 0);
 
 /** Levels of the hierarchy that are told. */
 const MAX_DEPTH = 16;

@@ -59,7 +59,7 @@ export class ReferencedProcesses {
       let workload: Caller;
       let watch: Disposable;
       try {
-        const generation = (): number => (this.#agent.state.wantsDigest ? 1 : 0);
+        const generation = (): number => this.#agent.attestationGeneration;
         workload = new Caller(AttestedConnection.ofProcess(handle, this.#attestors, generation), this.#agent);
         watch = watchProcessEnd(handle, () => this.#forget(held));
       } catch (thrown) {
