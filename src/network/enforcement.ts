@@ -123,7 +123,7 @@ export class NetworkEnforcement implements Disposable {
     this.#names = parts.names;
     this.#pins = parts.pins;
     this.#owned = parts.owned;
-    this.#banks = this.#owned.use(new PolicyBanks(parts.maps, parts.loaded));
+    this.#banks = this.#owned.use(new PolicyBanks(parts.maps, parts.loaded, options.sizes?.setEntries));
     this.#host = options.host ?? endpoint("host");
     this.#subjects = [{ endpoint: this.#host, hasUpperLayer: false }];
     this.questions = this.#owned.use(new QuestionGate(parts.maps.dns, parts.loaded));

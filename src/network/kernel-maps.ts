@@ -210,11 +210,19 @@ export interface NetworkSizes {
   readonly localFlows: number;
   /** Bytes of the ring of flow events: a power of two. */
   readonly eventBytes: number;
+  /** Entries of each map of a policy set, at most: a set that needs more is refused. */
+  readonly setEntries: number;
   /** Addresses of names that are remembered, each name of an address counted. */
   readonly names: number;
 }
 
-export const DEFAULT_SIZES: NetworkSizes = { connections: 65_536, localFlows: 32_768, eventBytes: 1 << 20, names: 32_768 };
+export const DEFAULT_SIZES: NetworkSizes = {
+  connections: 65_536,
+  localFlows: 32_768,
+  eventBytes: 1 << 20,
+  setEntries: 4_000_000,
+  names: 32_768,
+};
 
 export interface NetworkMaps {
   readonly state: MapSpec<number, NetworkState>;
@@ -231,7 +239,7 @@ export interface NetworkMaps {
   readonly dns: DnsMaps;
 }
 
-export function networkMaps({ connections, localFlows, eventBytes, names }: NetworkSizes): NetworkMaps {
+export function networkMaps({ connections, localFlows, eventBytes, names }: Omit<NetworkSizes, "setEntries">): NetworkMaps {
   return {
     state: arrayMap("network_state", { value: STATE, maxEntries: 1 }),
     banks: networkBanks(),

@@ -8,14 +8,13 @@ import {
   AUDIT_BIT,
   type Banked,
   type Banks,
+  DEFAULT_SIZES,
   type NetworkMaps,
   type NetworkState,
 } from "./kernel-maps.ts";
 import type { NetworkErrorCode } from "./network-error.ts";
 import type { EncodedMap, EncodedSet } from "./set-encoder.ts";
 
-/** Entries of one map of a set, at most. */
-const MAX_ENTRIES = 4_000_000;
 const SMALLEST_CAPACITY = 64;
 /** A map that has become too small is made larger by this. */
 const GROWTH = 1.5;
@@ -38,13 +37,16 @@ export interface SetOptions {
 export class PolicyBanks implements Disposable {
   readonly #maps: NetworkMaps;
   readonly #loaded: Pick<Collection, "map">;
+  readonly #maxEntries: number;
   /** By bank and name of the map. */
   readonly #placed = new Map<string, Placed>();
   #state: NetworkState;
   /** Whether programs that began before the last switch may still run. */
   #isUnsettled = true;
 
-  constructor(maps: NetworkMaps, loaded: Pick<Collection, "map">) {
+  /** A set may have `maxEntries` of each map. */
+  constructor(maps: NetworkMaps, loaded: Pick<Collection, "map">, maxEntries: number = DEFAULT_SIZES.setEntries) {
+    this.#maxEntries = maxEntries;
     this.#maps = maps;
     this.#loaded = loaded;
     this.#state = new KeyedMap(loaded.map(maps.state)).get(0) ?? { generation: 0, even: 0, odd: 0 };
@@ -120,10 +122,10 @@ export class PolicyBanks implements Disposable {
 
   #place(banked: Banked<unknown, unknown>, bank: number, wanted: EncodedMap): void {
     const { inner } = banked;
-    if (wanted.entryCount > MAX_ENTRIES)
+    if (wanted.entryCount > this.#maxEntries)
       throw new VigilError<NetworkErrorCode>(
         "NETWORK_SET",
-        `the policies take ${wanted.entryCount} entries of \`${inner.name}\`, of at most ${MAX_ENTRIES}`,
+        `the policies take ${wanted.entryCount} entries of \`${inner.name}\`, of at most ${this.#maxEntries}`,
         { hint: "select peers by labels or trust domains rather than one by one; what was in force before stays" },
       );
     const name = placeName(inner.name, bank);

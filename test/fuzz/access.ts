@@ -5,15 +5,14 @@
 import fc from "fast-check";
 import type { JsonObject } from "../../src/lib/json.ts";
 import type { Layer } from "../../src/policy/access/access-environment.ts";
-import { type AccessSet, compileAccessSet } from "../../src/policy/access/access-set.ts";
+import type { AccessSet } from "../../src/policy/access/access-set.ts";
 import { CompiledAccess } from "../../src/policy/access/compiled-access.ts";
 import { decideAccess, decideAtLayer } from "../../src/policy/access/decide-access.ts";
 import { type Call, type Endpoint, EXTERNAL } from "../../src/policy/access/endpoint.ts";
-import { parseAccessResource } from "../../src/resource/access-resource.ts";
-import { readDocuments } from "../../src/resource/document.ts";
 import { KernelCompiler } from "../../src/target/kernel/compile-kernel.ts";
 import { decideInKernel, EXTERNAL_IDENTITY, type KernelArtifact } from "../../src/target/kernel/kernel-artifact.ts";
 import { calls, ENDPOINTS, policies } from "../access/random-access.ts";
+import { accessSetOf } from "../access-text.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const NOW = { nowMs: 1_790_000_000_000 };
@@ -31,17 +30,8 @@ const COMBINATIONS: readonly (readonly Layer[])[] = [
 ];
 const KNOWN = ENDPOINTS.filter((endpoint) => endpoint !== EXTERNAL);
 
-function setOf(documents: readonly JsonObject[]): AccessSet {
-  const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
-  const resources = readDocuments(text, "policies.yaml").documents.map((document) => {
-    const parsed = parseAccessResource(document);
-    if (parsed.kind !== "access") throw new Error(`no access policy: ${JSON.stringify(parsed)}`);
-    return parsed.resource;
-  });
-  const { set, diagnostics } = compileAccessSet(resources);
-  if (diagnostics.length > 0) throw new Error(`does not compile: ${JSON.stringify(diagnostics)}`);
-  return set;
-}
+const setOf = (documents: readonly JsonObject[]): AccessSet =>
+  accessSetOf(documents.map((document) => JSON.stringify(document)).join("\n---\n"));
 
 interface Kernel {
   readonly artifact: KernelArtifact;

@@ -9,10 +9,16 @@ export type Order =
   | { readonly do: "listen"; readonly host: string; readonly protocol: "tcp" | "udp"; readonly port?: number }
   | { readonly do: "call"; readonly host: string; readonly protocol: "tcp" | "udp"; readonly port: number; readonly localPort?: number }
   | { readonly do: "keep"; readonly host: string; readonly port: number }
-  | { readonly do: "echo" }
+  | { readonly do: "echo"; readonly patienceMs?: number }
   | { readonly do: "resolve"; readonly server: string; readonly name: string; readonly family: 4 | 6 }
   | { readonly do: "ask"; readonly server: string; readonly query: string }
-  | { readonly do: "raw" };
+  | { readonly do: "raw" }
+  /** Calls again and again, so many at a time, until the tally is asked for. */
+  | { readonly do: "load"; readonly host: string; readonly port: number; readonly clients: number }
+  /** How often each answer came since, as JSON. */
+  | { readonly do: "tally" }
+  /** So many datagrams at once, each from a socket of its own; how many were answered. */
+  | { readonly do: "burst"; readonly host: string; readonly port: number; readonly count: number };
 
 const WAIT_MS = 700;
 let kept: Socket | undefined;
@@ -29,7 +35,10 @@ async function obey(order: Order): Promise<string> {
   if (order.do === "resolve") return resolveName(order);
   if (order.do === "ask") return askOnce(order);
   if (order.do === "raw") return openRaw();
-  return kept === undefined ? "nothing is kept" : echoed(kept);
+  if (order.do === "load") return load(order);
+  if (order.do === "tally") return tally();
+  if (order.do === "burst") return burst(order);
+  return kept === undefined ? "nothing is kept" : echoed(kept, order.patienceMs);
 }
 
 /** The addresses, or the code of the error, by a resolver that connects its sockets and goes on by TCP where an answer is cut. */
@@ -69,6 +78,55 @@ function openRaw(): string {
   return value === -1 ? errnoName(errno) : "opened";
 }
 
+/** Far longer than an answer takes on the busiest of machines. */
+const PATIENCE_MS = 20_000;
+let isLoading = false;
+let loaded: readonly Promise<void>[] = [];
+const answers = new Map<string, number>();
+
+function load({ host, port, clients }: Extract<Order, { do: "load" }>): string {
+  isLoading = true;
+  answers.clear();
+  loaded = Array.from({ length: clients }, async () => {
+    while (isLoading) {
+      const socket = connect({ host, port });
+      socket.on("error", () => {});
+      const answer = await echoed(socket, PATIENCE_MS);
+      // No port may wait for its last packet.
+      socket.resetAndDestroy();
+      answers.set(answer, (answers.get(answer) ?? 0) + 1);
+      // A refusal comes at once; others want the processor too.
+      if (answer !== "answered") await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  });
+  return "started";
+}
+
+async function tally(): Promise<string> {
+  isLoading = false;
+  await Promise.all(loaded);
+  return JSON.stringify(Object.fromEntries(answers));
+}
+
+async function burst({ host, port, count }: Extract<Order, { do: "burst" }>): Promise<string> {
+  const sockets = Array.from({ length: count }, () => createSocket(host.includes(":") ? "udp6" : "udp4"));
+  const answered = sockets.map(
+    (socket) =>
+      new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(false), PATIENCE_MS / 4);
+        socket.once("message", () => {
+          clearTimeout(timer);
+          resolve(true);
+        });
+        socket.once("error", () => resolve(false));
+      }),
+  );
+  for (const socket of sockets) socket.send("hello", port, host);
+  const results = await Promise.all(answered);
+  for (const socket of sockets) socket.close();
+  return String(results.filter(Boolean).length);
+}
+
 function listenTcp(host: string, port = 0): Promise<string> {
   return new Promise((resolve) => {
     const server = createServer((socket) => {
@@ -97,18 +155,21 @@ const bound = (socket: DatagramSocket, host: string, port: number): Promise<stri
 
 function callTcp({ host, port, localPort }: Extract<Order, { do: "call" }>): Promise<string> {
   const socket = connect({ host, port, ...(localPort === undefined ? {} : { localPort }) });
+  socket.on("error", () => {});
   return echoed(socket).finally(() => socket.destroy());
 }
 
-function echoed(socket: Socket): Promise<string> {
+function echoed(socket: Socket, patienceMs: number = WAIT_MS): Promise<string> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve("silence"), WAIT_MS);
     const answer = (text: string): void => {
       clearTimeout(timer);
+      socket.off("error", onError).off("data", onData);
       resolve(text);
     };
-    socket.once("error", (error) => answer(codeOf(error)));
-    socket.once("data", () => answer("answered"));
+    const onError = (error: Error): void => answer(codeOf(error));
+    const onData = (): void => answer("answered");
+    const timer = setTimeout(() => answer("silence"), patienceMs);
+    socket.once("error", onError).once("data", onData);
     socket.write("hello");
   });
 }
