@@ -204,6 +204,36 @@ test("more addresses than are remembered of a name are a failure rather than a s
   expect(lookups[0]?.failure).toBe("the limit of `addressesPerName` is reached");
 });
 
+test("hundreds of names are each their own: an address of one is none of another's", async () => {
+  const ports = (index: number): number => PORT + (index % 2);
+  const policies = Array.from({ length: 300 }, (_, index) =>
+    POLICY.replace("{ name: bank,", `{ name: n${index},`)
+      .replace("{ dns: api.bank.test }, { dns: '*.many.test' }", `{ dns: n${index}.each.test }`)
+      .replace(`ports: [${PORT}]`, `ports: [${ports(index)}]`),
+  );
+  enforcement.setPolicies(accessSet(policies.join("---")));
+  resolver.zone = {
+    "n298.each.test": [a("n298.each.test", outside4(12))],
+    "n299.each.test": [a("n299.each.test", outside4(13))],
+    "n300.each.test": [a("n300.each.test", outside4(14))],
+  };
+  expect(await resolve(orders, "n298.each.test")).toBe(outside4(12));
+  expect(await call(orders, outside4(12))).toBe("answered");
+  expect(await resolve(orders, "n299.each.test")).toBe(outside4(13));
+  expect(await call(orders, outside4(13))).toBe("EPERM"); // on the port of another name
+  expect(await resolve(orders, "n300.each.test")).toBe("EREFUSED");
+  enforcement.setPolicies(accessSet(POLICY));
+});
+
+test("what a set does not name is known again when the next one names it", async () => {
+  resolver.zone = { "api.bank.test": [a("api.bank.test", outside4(10))] };
+  await resolve(orders, "api.bank.test");
+  enforcement.setPolicies(accessSet(POLICY.replace("{ dns: api.bank.test }, { dns: '*.many.test' }", "{ dns: other.test }")));
+  expect(await call(orders, outside4(10))).toBe("EPERM");
+  enforcement.setPolicies(accessSet(POLICY));
+  expect(await call(orders, outside4(10))).toBe("answered");
+});
+
 describe("by IPv6", () => {
   test("a resolver is asked and an address reached", async () => {
     resolver6.zone = { "api.bank.test": [aaaa("api.bank.test", outside6(16))] };
