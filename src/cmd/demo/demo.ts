@@ -4,8 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isWithin, PRIVATE_DIRECTORIES } from "../../confine/launch-plan.ts";
+import { cgroup2Path } from "../../linux/mounts.ts";
 import { EXIT, type ExitCode, type Invocation } from "../command.ts";
 import { EVENTS_FOLDER } from "../events/store.ts";
+import { instanceOf } from "../installation-instance.ts";
+import { removeLaunchedDirectories } from "../network/inventory.ts";
 import type { ReadyReport } from "../process-message.ts";
 import { programName } from "../program-name.ts";
 import type { SettingSources } from "../settings.ts";
@@ -43,7 +46,11 @@ export function prepareDemo(): DemoDirectories {
     workloads: inside("shop/workloads"),
     socket: inside("run/agent.sock"),
     other: inside("other"),
-    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      // A Ctrl-C ends Vigil beside the services, which were still in their cgroups then.
+      removeLaunchedDirectories(cgroup2Path(), instanceOf(inside("state")));
+      rmSync(root, { recursive: true, force: true });
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 /** The programs of the demonstration: five services and the shells of somebody who broke into two of them, each started as its workload. */
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ConfinedLaunch, Confinement } from "../../confine/confined-launch.ts";
 import { VigilError } from "../../lib/error.ts";
@@ -45,6 +45,8 @@ export interface ShellAnswer {
   readonly tookMs: number;
 }
 
+/** In a checkout there is no build that the services could load: they load the sources, as this process does. */
+const SOURCE_FLAGS: readonly string[] = extname(import.meta.url) === ".ts" ? ["--conditions=vigil-source"] : [];
 const READY_WITHIN_MS = 60_000;
 const MEBIBYTE = 1024 * 1024;
 
@@ -108,8 +110,7 @@ export class Shop implements AsyncDisposable {
     const folder = join(PACKAGE_ROOT, "examples/shop");
     const program = {
       command: process.execPath,
-      // The published package needs no condition; in a checkout there is no build that the services could load.
-      args: ["--conditions=vigil-source", "--disable-warning=ExperimentalWarning", join(folder, file)],
+      args: [...SOURCE_FLAGS, join(folder, file)],
       environment: { PATH: environment["PATH"], HOME: "/", TZ: environment["TZ"], ...this.#shopEnvironment() },
       directory: "/",
     };

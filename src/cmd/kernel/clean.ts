@@ -1,5 +1,5 @@
 /** `vigil kernel clean`. */
-import { findPinDirectory, type Pin } from "../../ebpf/kernel/pin-directory.ts";
+import { findPinDirectories, type Pin } from "../../ebpf/kernel/pin-directory.ts";
 import { VigilError } from "../../lib/error.ts";
 import { EXIT, type ExitCode } from "../command.ts";
 import { noteError } from "../notes.ts";
@@ -25,12 +25,16 @@ export function cleanKernel(options: CleanOptions, terminal: Terminal): ExitCode
 }
 
 function clean({ names, isDryRun, format }: CleanOptions, terminal: Terminal): ExitCode {
-  const directory = findPinDirectory();
-  const pins = directory?.list() ?? [];
+  const directories = findPinDirectories();
+  const pins = directories.flatMap((directory) => directory.list());
   const chosen = names.length === 0 ? pins : pins.filter((pin) => names.some((name) => isNamed(pin, name)));
   const strange = names.filter((name) => !pins.some((pin) => isNamed(pin, name)));
   for (const name of strange) noteError(terminal, `nothing is pinned as \`${name}\``, "`vigil kernel show` lists what is");
-  if (!isDryRun) for (const { owner, name } of chosen) directory?.unpin(owner, name);
+  for (const directory of isDryRun ? [] : directories) {
+    const own = chosen.filter(({ path }) => path.startsWith(`${directory.path}/`));
+    for (const { owner, name } of own) directory.unpin(owner, name);
+    if (own.length > 0) directory.removeIfEmpty();
+  }
   if (format === "json") terminal.printJson({ removed: isDryRun ? [] : chosen, wouldRemove: isDryRun ? chosen : [] });
   else {
     for (const { kind, owner, name } of chosen) terminal.print(`${isDryRun ? "would remove" : "removed"} ${kind} ${owner}/${name}`);

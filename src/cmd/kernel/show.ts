@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { findHolders, type Holder, objectKey } from "../../ebpf/kernel/holders.ts";
 import { type LinkInfo, listLinks, listMaps, listPrograms, type MapInfo, type ProgramInfo } from "../../ebpf/kernel/object-info.ts";
-import { findPinDirectory, type Pin } from "../../ebpf/kernel/pin-directory.ts";
+import { findPinDirectories, type Pin } from "../../ebpf/kernel/pin-directory.ts";
 import { enableStatistics } from "../../ebpf/kernel/statistics.ts";
 import { VigilError } from "../../lib/error.ts";
 import { EXIT, type ExitCode } from "../command.ts";
@@ -45,7 +45,13 @@ export async function showKernel({ measureMs, format }: ShowOptions, terminal: T
 
 async function takeInventory(measureMs: number | undefined): Promise<Inventory> {
   const programs = measureMs === undefined ? listPrograms() : await measurePrograms(measureMs);
-  return { programs, maps: listMaps(), links: listLinks(), pins: findPinDirectory()?.list() ?? [], holders: findHolders() };
+  return {
+    programs,
+    maps: listMaps(),
+    links: listLinks(),
+    pins: findPinDirectories().flatMap((directory) => directory.list()),
+    holders: findHolders(),
+  };
 }
 
 /** Programs with what they ran in the time that was measured. */

@@ -1,5 +1,5 @@
 /** Which workloads there are, and in which cgroups of this machine they run. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   LAUNCH_ROOT,
@@ -108,6 +108,19 @@ export function launchedDirectories(
     const workload = workloadOfDirectory(directory);
     return workload === undefined ? [] : [{ path: join(parent, directory), workload }];
   });
+}
+
+/** Removes those cgroups; where a program still runs they stay, and are found again at the next start. */
+export function removeLaunchedDirectories(cgroupRoot: string | undefined, instance: string): void {
+  if (cgroupRoot === undefined) return;
+  const paths = launchedDirectories(cgroupRoot, instance).map(({ path }) => path);
+  for (const path of [...paths, join(cgroupRoot, LAUNCH_ROOT, instance)]) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // It is not there, or a program is in it.
+    }
+  }
 }
 
 const MAX_SLICES = 4_096;

@@ -1,7 +1,6 @@
 /** The kernel's part of access policies on this machine: opened with the first policy, given every change as a whole, and left or ended. */
-import { rmdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { basename } from "node:path";
 import { findPinDirectory, openPinDirectory, type PinDirectory } from "../../ebpf/index.ts";
 import { VigilError } from "../../lib/error.ts";
 import { cgroup2Path } from "../../linux/mounts.ts";
@@ -99,12 +98,7 @@ export class KernelLayer {
   close({ keep }: { readonly keep: boolean }): void {
     this.#enforcement?.close({ keepPinned: keep });
     this.#enforcement = undefined;
-    if (keep || this.#pins === undefined || basename(this.#pins.path) === "vigil") return;
-    try {
-      rmdirSync(this.#pins.path);
-    } catch {
-      // Something else is pinned there.
-    }
+    if (!keep) this.#pins?.removeIfEmpty();
   }
 
   #open(): NetworkEnforcement {

@@ -2,8 +2,6 @@
  * The network process: access policies in the kernel of this machine, and the flows that the kernel and the services tell of. It is a process of
  * its own, so that no fault in it reaches the identities or the webhook; what it has put into the kernel outlives it.
  */
-import { rmdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { cgroup2Path } from "../../linux/mounts.ts";
 import { nativeProblem } from "../../linux/native.ts";
 import { instanceOf } from "../installation-instance.ts";
@@ -11,7 +9,7 @@ import { createLog } from "../log.ts";
 import { serveManagement } from "../management-server.ts";
 import { NETWORK_SOCKET } from "../management-socket.ts";
 import type { Running } from "../run-supervised.ts";
-import { launchedDirectories } from "./inventory.ts";
+import { removeLaunchedDirectories } from "./inventory.ts";
 import { LAUNCH_ROUTE } from "./launch-place.ts";
 import { launchRoute } from "./launch-route.ts";
 import { NetworkPlane } from "./network-plane.ts";
@@ -31,24 +29,9 @@ export async function startNetwork(settings: NetworkSettings): Promise<Running> 
       const kept = configuration["network.keep"];
       const keep = kept === "always" || (kept === "killed" && why === "orphaned");
       await plane.drain(withinMs, keep);
-      if (!keep) removeCgroups(stateDirectory);
+      if (!keep) removeLaunchedDirectories(cgroup2Path(), instanceOf(stateDirectory));
     },
   };
-}
-
-/** Cgroups in which programs still run stay; they are found again at the next start. */
-function removeCgroups(stateDirectory: string): void {
-  const root = cgroup2Path();
-  if (root === undefined) return;
-  const directories = launchedDirectories(root, instanceOf(stateDirectory)).map(({ path }) => path);
-  const [first] = directories;
-  for (const path of first === undefined ? [] : [...directories, dirname(first)]) {
-    try {
-      rmdirSync(path);
-    } catch {
-      // EBUSY: a program is in it.
-    }
-  }
 }
 
 const withoutNetwork = (why: string, how: string | undefined): Running => ({

@@ -165,6 +165,7 @@ export const agentProcess = (configuration: Configuration["values"], stateDirect
 const networkProcess = (configuration: Configuration["values"], stateDirectory: string): ProcessSpec => ({
   name: "network",
   entry: entryOf("network"),
+  environment: ENVIRONMENT,
   settings: encodeNetworkSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,

@@ -119,6 +119,12 @@ export class PinDirectory {
     if (wasThere && entriesOf(directory, "files").length === 0) rmdirSync(directory);
     return wasThere;
   }
+
+  /** Removes the directory itself, once nothing is pinned in it. */
+  removeIfEmpty(): void {
+    const isThere = statSync(this.path, { throwIfNoEntry: false }) !== undefined;
+    if (isThere && entriesOf(this.path, "directories").length === 0) rmdirSync(this.path);
+  }
 }
 
 /** The pins in a BPF file system, which is mounted at /sys/fs/bpf if there is none. Throws `EBPF_PIN` when that is not allowed. */
@@ -138,6 +144,14 @@ export function findPinDirectory(name = "vigil"): PinDirectory | undefined {
   if (root === undefined) return undefined;
   const path = join(root, name);
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? new PinDirectory(path) : undefined;
+}
+
+/** The pins of every installation of this machine: of the system's Vigil, and of those whose state is elsewhere (`vigil-…`). */
+export function findPinDirectories(): readonly PinDirectory[] {
+  const root = bpfFileSystemPath();
+  if (root === undefined) return [];
+  const names = entriesOf(root, "directories").filter((name) => /^vigil(?:-[0-9a-f]{12})?$/.test(name));
+  return names.map((name) => new PinDirectory(join(root, name)));
 }
 
 function mountFileSystem(): string {
