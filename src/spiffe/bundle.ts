@@ -133,16 +133,23 @@ function readTokenKey(jwk: JsonObject, index: number, keys: BundleKeys, to: Map<
  * The JWT keys of a plain JWK Set, as the Workload API's JWT bundles and OpenID Connect have them: keys without `use` count, keys of other
  * uses do not. UNTRUSTED.
  */
-export function parseJwtBundle(json: Uint8Array, trustDomain: TrustDomain): Result<TrustBundle, SpiffeError> {
+export const parseJwtBundle = (json: Uint8Array, trustDomain: TrustDomain): Result<TrustBundle, SpiffeError> =>
+  parseKeySet(json, trustDomain, "jwt-svid");
+
+/** As `parseJwtBundle`, of the keys that sign WIT-SVIDs. UNTRUSTED. */
+export const parseWitBundle = (json: Uint8Array, trustDomain: TrustDomain): Result<TrustBundle, SpiffeError> =>
+  parseKeySet(json, trustDomain, "wit-svid");
+
+function parseKeySet(json: Uint8Array, trustDomain: TrustDomain, wanted: "jwt-svid" | "wit-svid"): Result<TrustBundle, SpiffeError> {
   const document = readBundleJson(json);
   if (!document.ok) return document;
   const { keys } = document.value;
   if (!isJsonArray(keys)) return refuse("bundle-keys", `expected a list in keys, got ${shownValue(keys)}`);
-  const jwtOnly = keys.flatMap((jwk): readonly JsonValue[] => {
+  const ofUse = keys.flatMap((jwk): readonly JsonValue[] => {
     if (!isJsonObject(jwk)) return [jwk];
-    return [undefined, "sig", "jwt-svid"].some((use) => use === jwk["use"]) ? [{ ...jwk, use: "jwt-svid" }] : [];
+    return [undefined, "sig", wanted].some((use) => use === jwk["use"]) ? [{ ...jwk, use: wanted }] : [];
   });
-  return trustBundleOf({ keys: jwtOnly }, trustDomain);
+  return trustBundleOf({ keys: ofUse }, trustDomain);
 }
 
 /** The bundle of authorities in concatenated DER, as the Workload API sends them. UNTRUSTED. */

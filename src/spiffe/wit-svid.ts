@@ -61,6 +61,15 @@ export function verifyWitSvid(token: string, bundles: BundleSource, expected: Wi
   return svid;
 }
 
+/**
+ * What a token says about itself, which counts only for who has it from its own agent: signature and possession are not looked at. Never a
+ * proof of identity.
+ */
+export function parseUnverifiedWitSvid(token: string, clock: TokenClock): Result<WitSvid, SpiffeError> {
+  const parsed = parseCompactJws(token, "wit");
+  return parsed.ok ? readClaims(parsed.value, clock) : parsed;
+}
+
 function readClaims(jws: CompactJws, clock: TokenClock): Result<WitSvid, SpiffeError> {
   const { header, claims, keyId, token } = jws;
   // Unknown members are ignored, but whoever names them critical must not be.

@@ -13,4 +13,6 @@ export {
 export { type WorkloadJwtOptions, WorkloadJwtSource } from "./jwt-source.ts";
 export type { SourceOptions } from "./source.ts";
 export { WorkloadTrustSource } from "./trust-source.ts";
+export { WorkloadWitSource } from "./wit-source.ts";
+export type { FetchedWitSvid } from "./wit-update.ts";
 export { type WorkloadX509Options, WorkloadX509Source } from "./x509-source.ts";

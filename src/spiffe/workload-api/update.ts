@@ -1,7 +1,7 @@
 /** Messages of the Workload API as values. Each holds everything: what is absent is no longer valid (SPIFFE_Workload_API §4.4). UNTRUSTED. */
 import { ok, type Result } from "../../lib/result.ts";
-import { parseJwtBundle, parseX509Bundle, type TrustBundle } from "../bundle.ts";
-import type { JWTBundlesResponse, X509BundlesResponse, X509SVIDResponse } from "../generated/spiffe/workload_pb.ts";
+import { parseJwtBundle, parseWitBundle, parseX509Bundle, type TrustBundle } from "../bundle.ts";
+import type { JWTBundlesResponse, WITBundlesResponse, X509BundlesResponse, X509SVIDResponse } from "../generated/spiffe/workload_pb.ts";
 import { refuse, type SpiffeError, shown } from "../spiffe-error.ts";
 import { parseSpiffeId, pathOf, type TrustDomain, trustDomainOf } from "../spiffe-id.ts";
 import { parseX509Svid, type X509Svid } from "../x509-svid.ts";
@@ -49,6 +49,11 @@ export function readX509Bundles({ bundles }: X509BundlesResponse): Result<Bundle
 
 export function readJwtBundles({ bundles }: JWTBundlesResponse): Result<Bundles, SpiffeError> {
   return readOwnBundles(bundles, parseJwtBundle);
+}
+
+export function readWitBundles({ bundles }: WITBundlesResponse): Result<Bundles, SpiffeError> {
+  const octets = Object.entries(bundles).map(([id, text]) => [id, Buffer.from(text)] as const);
+  return readOwnBundles(Object.fromEntries(octets), parseWitBundle);
 }
 
 /** There is at least the bundle of the server's own trust domain (§5.2.2, §6.2.2). */
