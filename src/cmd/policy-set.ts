@@ -4,13 +4,11 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import type { Document } from "../resource/document.ts";
 import { type ManifestTree, readManifestTree } from "../resource/manifest-tree.ts";
 import { type PolicyResource, parsePolicyResource } from "../resource/policy-resource.ts";
+import { TEST_FOLDERS } from "./manifest-folders.ts";
 import { PACKAGE_ROOT } from "./version.ts";
 
 /** What `--policy` and `policies:` take beside paths: the packs that ship with Vigil, all or one (`builtin/rbac`). */
 export const BUILT_IN = "builtin";
-
-/** Folders of tests: what they hold is not meant to be in force. */
-export const TEST_FOLDERS: readonly string[] = ["test", "tests"];
 
 export interface PolicySet {
   readonly resources: readonly PolicyResource[];

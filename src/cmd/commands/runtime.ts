@@ -1,5 +1,5 @@
 import { type Command, defineCommand } from "../command.ts";
-import { FORMAT_FLAG } from "../flags.ts";
+import { CONFIG_FLAG, FORMAT_FLAG, STATE_FLAG } from "../flags.ts";
 
 export const runtimeRulesCommand: Command = defineCommand({
   path: "runtime rules",
@@ -74,15 +74,17 @@ export const runtimeWatchCommand: Command = defineCommand({
 
 export const runtimeTraceCommand: Command = defineCommand({
   path: "runtime trace",
-  summary: "say where a running process comes from: its file, package, container, build and ancestry",
+  summary: "say where a running process comes from: its file, package, container, build and ancestry; who it is, and what it did",
   description:
-    "Reads what the kernel and the file say: the digest, the Debian package, what Go and Node programs say of their build, the container.",
+    "Reads what the kernel and the file say: the digest, the Debian package, what Go and Node programs say of their build, the container. " +
+    "A Vigil that runs tells the identity (to root) and the events that it has stored.",
   operands: [{ name: "PID", summary: "the number of a process", arity: "one" }],
-  flags: { format: FORMAT_FLAG },
+  flags: { format: FORMAT_FLAG, state: STATE_FLAG, config: CONFIG_FLAG },
   examples: [{ line: "vigil runtime trace 1", says: "where the first process comes from" }],
   exitCodes: { 0: "told", 2: "there is no such process, or this user may not look at it" },
-  async run({ operands: [pid = ""], flags, terminal }) {
+  async run(invocation) {
+    const [pid = ""] = invocation.operands;
     const { traceProcess } = await import("../runtime/trace.ts");
-    return traceProcess(pid, flags.format, terminal);
+    return traceProcess(invocation, pid, invocation.flags);
   },
 });

@@ -8,8 +8,9 @@ import { watchManifests } from "../../resource/directory-source.ts";
 import { type ManifestTree, type ManifestTreeErrorCode, readManifestTree } from "../../resource/manifest-tree.ts";
 import { compilePolicySet } from "../compile-policy-set.ts";
 import type { Log } from "../log.ts";
+import { TEST_FOLDERS } from "../manifest-folders.ts";
 import { worldOf } from "../object-world.ts";
-import { policyPaths, policySetOf, TEST_FOLDERS } from "../policy-set.ts";
+import { policyPaths, policySetOf } from "../policy-set.ts";
 import type { Evidence } from "./evidence.ts";
 
 export type ControlErrorCode = "CONTROL_POLICIES_UNREADABLE";

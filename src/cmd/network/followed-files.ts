@@ -9,7 +9,8 @@ import { watchManifests } from "../../resource/directory-source.ts";
 import type { Document } from "../../resource/document.ts";
 import type { ManifestTree } from "../../resource/manifest-tree.ts";
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
-import { policyPaths, TEST_FOLDERS } from "../policy-set.ts";
+import { TEST_FOLDERS } from "../manifest-folders.ts";
+import { policyPaths } from "../policy-set.ts";
 
 export type NetworkFilesErrorCode = "NETWORK_FILES_UNREADABLE";
 

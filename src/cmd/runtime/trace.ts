@@ -5,12 +5,15 @@ import { basename, dirname, join, resolve } from "node:path";
 import { findContainer } from "../../identity/attestation/container-id.ts";
 import { VigilError } from "../../lib/error.ts";
 import { ProcessHandle } from "../../linux/process-handle.ts";
+import { readBootClock } from "../../sensor/boot-clock.ts";
 import { parseGoBuildInfo } from "../../sensor/go-build-info.ts";
 import { withheldArguments } from "../../sensor/withheld-arguments.ts";
-import { EXIT, type ExitCode } from "../command.ts";
-import { noteError } from "../notes.ts";
-import { alignColumns } from "../table.ts";
+import { EXIT, type ExitCode, type Invocation } from "../command.ts";
+import { loadConfiguration } from "../config.ts";
+import { noteDiagnostics, noteError } from "../notes.ts";
+import { wrapColumns } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
+import { contextJson, contextLines, readTraceContext, type TraceContext } from "./trace-context.ts";
 
 interface Build {
   readonly kind: "go" | "node";
@@ -42,16 +45,30 @@ interface Trace {
   readonly ancestry: readonly Ancestor[];
 }
 
-export function traceProcess(text: string, format: "text" | "json", terminal: Terminal): ExitCode {
+export interface TraceOptions {
+  readonly format: "text" | "json";
+  readonly state: string | undefined;
+  readonly config: string | undefined;
+}
+
+export async function traceProcess(invocation: Invocation, text: string, { format, state, config }: TraceOptions): Promise<ExitCode> {
+  const { terminal } = invocation;
   if (!/^[1-9]\d{0,6}$/.test(text)) {
     noteError(terminal, `expected the number of a process, got \`${text}\``);
+    return EXIT.unable;
+  }
+  const configuration = loadConfiguration(invocation, config, { "state.directory": { flag: "state", value: state } });
+  if (!configuration.ok) {
+    noteDiagnostics(terminal, configuration.error);
     return EXIT.unable;
   }
   try {
     using process = ProcessHandle.open(Number(text));
     const trace = read(process);
-    if (format === "json") terminal.printJson(trace);
-    else print(trace, terminal);
+    const startNs = readBootClock().bootNs + process.startTicks * TICK_NS;
+    const context = await readTraceContext({ pid: process.pid, startNs, labels: {} }, configuration.value.values);
+    if (format === "json") terminal.printJson({ ...trace, build: trace.build ?? null, ...contextJson(context) });
+    else print(trace, context, terminal);
     return EXIT.yes;
   } catch (thrown) {
     if (!(thrown instanceof VigilError)) throw thrown;
@@ -59,6 +76,9 @@ export function traceProcess(text: string, format: "text" | "json", terminal: Te
     return EXIT.unable;
   }
 }
+
+/** Of `/proc/PID/stat`: a hundredth of a second. */
+const TICK_NS = 10_000_000n;
 
 function read(process: ProcessHandle): Trace {
   const { path, isDeleted } = process.executable();
@@ -196,7 +216,11 @@ function attempt<T>(what: () => T): T | undefined {
   }
 }
 
-function print(trace: Trace, terminal: Terminal): void {
+/** Names and arguments are chosen by who runs the program; not even colours pass. */
+const escaped = (text: string): string =>
+  text.replaceAll(/\p{Cc}|[\u2028\u2029]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+function print(trace: Trace, context: TraceContext, terminal: Terminal): void {
   const { build, container, pod, ancestry } = trace;
   const rows: (readonly [string, string])[] = [
     ["process", [String(trace.pid), ...trace.args].join(" ")],
@@ -211,6 +235,17 @@ function print(trace: Trace, terminal: Terminal): void {
     rows.push(["build", [build.runtime, build.module, build.version].filter(Boolean).join(" ")]);
     rows.push(["commit", build.commit || "not said"]);
   }
-  rows.push(["ancestry", ancestry.map(({ name, pid }) => `${name}(${pid})`).join(" < ")]);
-  for (const line of alignColumns(rows, terminal.width)) terminal.print(line);
+  const { identities, workload, identityProblem, policies } = context;
+  const identity =
+    identities.length === 0 ? (identityProblem === "" ? "none: it is no registered workload" : `not known: ${identityProblem}`) : "";
+  rows.push(
+    ["ancestry", ancestry.map(({ name, pid }) => `${name}(${pid})`).join(" < ")],
+    ["identity", identity || `${identities.join(", ")} (${workload})`],
+    ["policies", policies.join(", ") || "none"],
+  );
+  const shown = rows.map(([name, value]): readonly [string, string] => [name, escaped(value)]);
+  for (const line of wrapColumns(shown, terminal.width)) terminal.print(line);
+  const lines = contextLines(context);
+  terminal.print(lines.length === 0 ? "no stored events of it" : "recent events");
+  for (const line of lines) terminal.print(`  ${line}`);
 }

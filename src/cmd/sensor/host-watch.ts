@@ -32,8 +32,9 @@ const FLUSH_MS = 10_000;
 const GAPS_MS = 60_000;
 /** Files that are refused by patterns are looked for again so often. */
 const REFUSED_MS = 1_000;
-/** How long a finding or an event waits for the name of its workload. */
+/** How long a finding waits for the name of its workload, and an event, which is less urgent. */
 const NAMED_WITHIN_MS = 300;
+const EVENT_NAMED_WITHIN_MS = 1_000;
 const MAX_UNNAMED = 4_096;
 
 interface Unnamed {
@@ -165,7 +166,7 @@ export class HostWatch {
     if (isNamed(workload.id) || this.#unnamed.length >= MAX_UNNAMED) this.#recorder.record(described, timeNs);
     else {
       this.#unnamed.push({ event: described, caller, timeNs });
-      this.#naming ??= setTimeout(() => this.#nameWaiting(), NAMED_WITHIN_MS).unref();
+      this.#naming ??= setTimeout(() => this.#nameWaiting(), EVENT_NAMED_WITHIN_MS).unref();
     }
   }
 

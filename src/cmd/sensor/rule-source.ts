@@ -1,15 +1,13 @@
 /** The rules that judge what processes do: read from their files, and replaced as a whole when these change and have no mistake. */
-import { join } from "node:path";
 import { type CompiledRules, compileRules } from "../../falco/compile.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { messageOf } from "../../lib/error.ts";
 import type { RuntimeRules } from "../../policy/compile-runtime-policy.ts";
 import { watchManifests } from "../../resource/directory-source.ts";
 import type { Log } from "../log.ts";
+import { TEST_FOLDERS } from "../manifest-folders.ts";
 import { testFiles } from "../policy/test.ts";
-import { BUILT_IN, TEST_FOLDERS } from "../policy-set.ts";
 import { loadRuntimeRules } from "../runtime/load-rules.ts";
-import { PACKAGE_ROOT } from "../version.ts";
 
 export interface RulesInForce {
   readonly policies: RuntimeRules;
@@ -25,10 +23,6 @@ export interface ReadRules {
 
 /** The sensor has no standard input to read rules from. */
 const NO_INPUT = { readInput: () => new Uint8Array() };
-
-/** The paths that the setting `runtime.rules` means: the built-in policies where it says nothing. */
-export const rulePaths = (stated: readonly string[]): readonly string[] =>
-  (stated.length === 0 ? [BUILT_IN] : stated).map((path) => (path === BUILT_IN ? join(PACKAGE_ROOT, "packs/runtime") : path));
 
 /** Reads and compiles all rules. Throws `INPUT_UNREADABLE` where a path cannot be read. */
 export function readRuntimeRules(paths: readonly string[]): ReadRules {

@@ -5,11 +5,12 @@ import type { EventSources } from "../../sensor/event-sources.ts";
 import type { AgentSettings } from "../agent/settings.ts";
 import { EventForwarder } from "../event-forwarder.ts";
 import { createLog, type Log } from "../log.ts";
-import { TEST_FOLDERS } from "../policy-set.ts";
+import { TEST_FOLDERS } from "../manifest-folders.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { Running } from "../run-supervised.ts";
 import { HostWatch } from "./host-watch.ts";
-import { followRuntimeRules, placeOf, type RulesInForce, readRuntimeRules, rulePaths } from "./rule-source.ts";
+import { rulePaths } from "./rule-paths.ts";
+import { followRuntimeRules, placeOf, type RulesInForce, readRuntimeRules } from "./rule-source.ts";
 import { storedEvents } from "./stored-events.ts";
 
 const WHAT = "runtime sensor";

@@ -3,6 +3,9 @@ import type { ProcessView } from "../../falco/syscall-event.ts";
 import { HOST } from "../../falco/syscall-event.ts";
 import { WorkloadDirectory } from "./workload-directory.ts";
 
+/** A process that has ended when it is asked about. */
+const GONE = 66_666;
+
 /** The directory looks at these alone. */
 const processOf = (pid: number, exePath: string): ProcessView => ({ pid, exePath, uid: 0, cgroupId: "7", container: HOST }) as ProcessView;
 
@@ -13,7 +16,7 @@ function directory(answer: (pid: number) => readonly string[]) {
   const made = new WorkloadDirectory({
     identify: async (pids) => {
       asked.push([...pids]);
-      return pids.map((pid) => ({ spiffeIds: answer(pid) }));
+      return pids.map((pid) => ({ spiffeIds: answer(pid), workload: "", isFound: pid !== GONE }));
     },
     clock: () => time.nowMs,
     onProblem: (message) => problems.push(message),
@@ -48,6 +51,13 @@ test("who is nobody is asked about again soon, and an agent that fails is told o
   time.nowMs = 40_000;
   for (const name of ["/bin/a", "/bin/b", "/bin/c"]) await made.resolved(processOf(2, name), 1_000);
   expect(problems).toHaveLength(1);
+});
+
+test("a process that has ended says nothing about the next one like it", async () => {
+  const { asked, made } = directory((pid) => (pid === GONE ? [] : ["spiffe://a.example/web"]));
+  expect((await made.resolved(processOf(GONE, "/bin/a"), 1_000)).id).toBe("unresolved:7");
+  expect((await made.resolved(processOf(2, "/bin/a"), 1_000)).id).toBe("spiffe://a.example/web");
+  expect(asked).toEqual([[GONE], [2]]);
 });
 
 test("what waits has a limit", async () => {

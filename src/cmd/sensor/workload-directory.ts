@@ -9,7 +9,9 @@ import type { RunningWorkload } from "../../policy/runtime-view.ts";
 import { Agent } from "../../service/generated/vigil/agent/v1/agent_pb.ts";
 
 /** Names the workloads of processes; the same length and order as `pids`. Rejects when nobody answers. */
-export type Identify = (pids: readonly number[]) => Promise<readonly { readonly spiffeIds: readonly string[] }[]>;
+export type Identify = (
+  pids: readonly number[],
+) => Promise<readonly { readonly spiffeIds: readonly string[]; readonly workload: string; readonly isFound: boolean }[]>;
 
 export interface WorkloadDirectoryOptions {
   readonly identify: Identify;
@@ -107,7 +109,9 @@ export class WorkloadDirectory implements Disposable {
       const askedAtMs = this.#options.clock();
       for (const [index, [key]] of batch.entries()) {
         this.#waiting.delete(key);
-        this.#remember(key, { id: answers[index]?.spiffeIds[0] ?? this.#known.get(key)?.id ?? "", askedAtMs });
+        const answer = answers[index];
+        // Of a process that has ended nothing is known: the next one like it is asked about.
+        if (answer?.isFound !== false) this.#remember(key, { id: answer?.spiffeIds[0] ?? this.#known.get(key)?.id ?? "", askedAtMs });
       }
     }
   }

@@ -28,7 +28,7 @@ export async function identifyProcesses(
 }
 
 async function identify(pid: number, agent: Agent, attestors: readonly WorkloadAttestor[]): Promise<IdentifiedProcess> {
-  const nobody = { pid, spiffeIds: [], workload: "", selectors: [] };
+  const nobody = { pid, spiffeIds: [], workload: "", selectors: [], isFound: false };
   if (!Number.isInteger(pid) || pid <= 0) return nobody;
   try {
     // Closed with the connection, which takes hold of it.
@@ -36,7 +36,8 @@ async function identify(pid: number, agent: Agent, attestors: readonly WorkloadA
     using connection = holding(handle, () => AttestedConnection.ofProcess(handle, attestors, () => (agent.state.wantsDigest ? 1 : 0)));
     const { selectors } = await connection.attest();
     const { entries } = agent.entriesOf(selectors);
-    return { pid, spiffeIds: entries.map(({ spiffeId }) => spiffeId), workload: entries[0]?.name ?? "", selectors: [...selectors] };
+    const spiffeIds = entries.map(({ spiffeId }) => spiffeId);
+    return { pid, spiffeIds, workload: entries[0]?.name ?? "", selectors: [...selectors], isFound: true };
   } catch (thrown) {
     // It has ended, or is one that gets no identity: nobody is entitled to anything there.
     if (thrown instanceof VigilError) return nobody;
