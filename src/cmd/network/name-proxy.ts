@@ -12,7 +12,7 @@ import type { Log } from "../log.ts";
 import type { Settings } from "../settings.ts";
 
 export interface NameProxyOptions {
-  readonly configuration: Pick<Settings, "network.resolvers" | "network.refusedNames">;
+  readonly configuration: Pick<Settings, "network.mode" | "network.resolvers" | "network.refusedNames">;
   readonly onLookup: (lookup: NameLookup) => void;
   readonly log: Log;
 }
@@ -70,7 +70,8 @@ export class NameProxy {
     const { configuration, onLookup } = this.#options;
     const resolvers = configuration["network.resolvers"].flatMap((text) => parseIpAddress(text) ?? []);
     const refusedAs = configuration["network.refusedNames"] === "no-such-name" ? "nameError" : "refused";
-    return { onLookup, refusedAs, ...(resolvers.length > 0 && { resolvers: () => resolvers }) };
+    const isAudit = configuration["network.mode"] === "audit";
+    return { onLookup, refusedAs, isAudit, ...(resolvers.length > 0 && { resolvers: () => resolvers }) };
   }
 
   #tell(problem: string): void {

@@ -41,6 +41,7 @@ export const DEFAULT_DNS_OPTIONS: Omit<AnswererOptions, "resolvers" | "onLookup"
   questions: 1_024,
   questionsPerWorkload: 128,
   refusedAs: "refused",
+  isAudit: false,
 };
 
 interface Listening {

@@ -13,6 +13,9 @@ export interface NameLimits {
 
 export const DEFAULT_NAME_LIMITS: NameLimits = { namesPerWorkload: 1_000, addresses: 16_384, addressesPerName: 256 };
 
+/** Between two looks at who uses an address. */
+const KEPT_MS = 30_000;
+
 export interface NamedAddress {
   readonly name: string;
   readonly address: Uint8Array;
@@ -78,23 +81,35 @@ export class LearnedNames {
     return changed;
   }
 
-  /** Names whose time is over and whose address nobody uses any more are forgotten; returns addresses whose names have changed. */
-  expire(nowMs: number, inUse: () => ReadonlySet<string>): readonly LearnedAddress[] {
+  /**
+   * Names whose time is over are forgotten, and `changed` are the addresses whose names have changed by it. Where somebody uses the address they
+   * are `kept` for a while, after which it is looked at again.
+   */
+  expire(
+    nowMs: number,
+    inUse: () => ReadonlySet<string>,
+  ): { readonly changed: readonly LearnedAddress[]; readonly kept: readonly NamedAddress[] } {
     const over = [...this.#known].filter(([, { names }]) => [...names.values()].some((untilMs) => untilMs <= nowMs));
-    if (over.length === 0) return [];
-    const used = inUse();
     const changed: LearnedAddress[] = [];
+    const kept: NamedAddress[] = [];
+    if (over.length === 0) return { changed, kept };
+    const used = inUse();
     for (const [text, { address, names }] of over) {
-      if (used.has(text)) continue;
+      const isUsed = used.has(text);
       for (const [name, untilMs] of names) {
         if (untilMs > nowMs) continue;
-        names.delete(name);
-        this.#forget(name, text);
+        if (isUsed) {
+          names.set(name, nowMs + KEPT_MS);
+          kept.push({ name, address, untilMs: nowMs + KEPT_MS });
+        } else {
+          names.delete(name);
+          this.#forget(name, text);
+        }
       }
       if (names.size === 0) this.#known.delete(text);
-      changed.push({ address, names: [...names.keys()] });
+      if (!isUsed) changed.push({ address, names: [...names.keys()] });
     }
-    return changed;
+    return { changed, kept };
   }
 
   #forget(name: string, text: string): void {

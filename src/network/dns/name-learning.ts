@@ -71,8 +71,8 @@ export class NameLearning {
 
   /** Forgets what is over; call it every second or so. Addresses to which connections are open are kept for them. */
   expire(): void {
-    const before = this.#parts.now();
-    const changes = this.#names.expire(before, this.#parts.inUse);
+    const { changed: changes, kept } = this.#names.expire(this.#parts.now(), this.#parts.inUse);
+    for (const { name, address, untilMs } of kept) this.#store.set({ ...halvesOf(address), name }, untilMs);
     if (changes.length === 0) return;
     const left = new Map(changes.map(({ address, names }) => [address.join("."), new Set(names)]));
     const gone = [...this.#store.entries()].flatMap(([key]) => {

@@ -1,7 +1,7 @@
 /** Answers questions of workloads: judges them, asks the resolver that was meant, and has the answer learned before it is handed out. */
 import { formatIpAddress, sameAddress } from "../../lib/ip-network.ts";
 import type { AccessSet } from "../../policy/access/access-set.ts";
-import { decideLookup, type LookupVerdict } from "../../policy/access/decide-lookup.ts";
+import { LookupJudge, type LookupVerdict } from "../../policy/access/decide-lookup.ts";
 import type { Endpoint } from "../../policy/access/endpoint.ts";
 import type { NameLimits } from "./learned-names.ts";
 import { type DnsQuery, EXTENDED_ERROR, encodeFault, encodeRefusal, PLAIN_UDP_BYTES, parseQuery, RCODE, readdressed } from "./message.ts";
@@ -60,6 +60,8 @@ export interface AnswererOptions {
    * domain after `nameError` (no such name).
    */
   readonly refusedAs: "refused" | "nameError";
+  /** Answers what policies would refuse, and reports it. */
+  readonly isAudit: boolean;
   readonly resolvers: () => readonly Uint8Array[];
   readonly onLookup: (lookup: NameLookup) => void;
   readonly now: () => number;
@@ -79,6 +81,8 @@ export class QuestionAnswerer {
   readonly #own: readonly ProxyAddress[];
   readonly #underWay = new Map<bigint, number>();
   #total = 0;
+  /** Of the set that is in force. */
+  #judge: { readonly set: AccessSet; readonly judge: LookupJudge } | undefined;
 
   constructor(world: AskedWorld, own: readonly ProxyAddress[], options: AnswererOptions) {
     this.#world = world;
@@ -100,8 +104,7 @@ export class QuestionAnswerer {
       return encodeRefusal(query, { rcode: RCODE.refused });
     const begunMs = this.#options.now();
     const resolvers = this.#options.resolvers();
-    const verdict = decideLookup(
-      policies,
+    const judged = this.#judgeOf(policies).decide(
       {
         source,
         resolver: this.#world.ownerOf(asked.resolver),
@@ -113,6 +116,8 @@ export class QuestionAnswerer {
       },
       { nowMs: begunMs },
     );
+    const isSpared = this.#options.isAudit && judged.verdict === "deny";
+    const verdict: LookupVerdict = isSpared ? { ...judged, verdict: "allow", audited: judged.ground } : judged;
     const outcome = await this.#outcome(query, protocol, asked, verdict);
     this.#options.onLookup({
       source,
@@ -130,6 +135,11 @@ export class QuestionAnswerer {
       durationMs: this.#options.now() - begunMs,
     });
     return protocol === "udp" ? fitting(query, outcome.octets) : outcome.octets;
+  }
+
+  #judgeOf(set: AccessSet): LookupJudge {
+    if (this.#judge?.set !== set) this.#judge = { set, judge: new LookupJudge(set) };
+    return this.#judge.judge;
   }
 
   async #outcome(query: DnsQuery, protocol: "udp" | "tcp", asked: Asked, verdict: LookupVerdict): Promise<Outcome> {

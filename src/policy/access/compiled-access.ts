@@ -69,6 +69,13 @@ export class CompiledAccess {
     return proposed.verdict === "deny" ? { ...verdict, audited: proposed.ground } : verdict;
   }
 
+  /** What the policies of the destination say, whatever those of the source do; what is only audited does not count. */
+  decideIngress(call: Call, nowMs: number): AccessVerdict {
+    const plan = this.#planOf(call.source, call.destination);
+    const judged: Judged = { call, plan, nowMs, frame: undefined, bindings: NO_BINDINGS, isProposal: false };
+    return plan.ingress === undefined ? ALLOWED : decideDirection(plan.ingress, judged, false);
+  }
+
   #planOf(source: Endpoint, destination: Endpoint): PairPlan {
     const known = this.#plans.get(source)?.get(destination);
     if (known !== undefined) return known;

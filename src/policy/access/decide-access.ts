@@ -60,13 +60,6 @@ export function decideAtLayer(
   });
 }
 
-/** The destination's part of `decideAccess`, without what is rolled out. */
-export function decideIngress(set: AccessSet, call: Call, { nowMs }: AccessOptions): AccessVerdict {
-  const holds = (rule: AccessRule): boolean => conditionHolds(rule, call, { table: set.roles, nowMs });
-  const outcome = decideDirection(set, "ingress", call, holds, (rollout) => isEnforced(rollout, call.source, nowMs));
-  return { ...outcome, audited: undefined };
-}
-
 type Holds = (rule: AccessRule) => boolean;
 
 function decide(set: AccessSet, call: Call, nowMs: number, holds: Holds): AccessVerdict {

@@ -1,7 +1,8 @@
 /** What the policies say of a question for a DNS name, and of what may be learned from its answer. */
-import { type AccessRule, matchesPorts } from "./access-rule.ts";
+import { matchesPorts } from "./access-rule.ts";
 import type { AccessSet } from "./access-set.ts";
-import { type AccessOptions, type AccessVerdict, decideAccess, decideIngress, isEnforced } from "./decide-access.ts";
+import { CompiledAccess } from "./compiled-access.ts";
+import { type AccessOptions, type AccessVerdict, isEnforced } from "./decide-access.ts";
 import type { Call, Endpoint } from "./endpoint.ts";
 import type { NameRule } from "./name-rule.ts";
 import { type End, matchesAny, matchesDnsName, type PeerMatch } from "./peer-match.ts";
@@ -24,35 +25,56 @@ export interface LookupVerdict extends AccessVerdict {
   readonly isLearned: boolean;
 }
 
-/**
- * A question passes when policies allow the resolver with nothing said of names, or when a rule about names allows this one there. Rules that
- * deny the resolver come before both.
- */
-export function decideLookup(set: AccessSet, lookup: Lookup, options: AccessOptions): LookupVerdict {
-  const call = callOf(lookup);
-  const resolver: End = { endpoint: lookup.resolver, address: lookup.resolverAddress, names: [] };
-  const own = set.nameRules.filter(
-    (rule) => isOfLookup(rule, call, lookup, resolver) && isEnforced(rule.rollout, lookup.source, options.nowMs),
-  );
-  const isLearned = lookup.isTrusted || own.some(({ resolvers = [] }) => matchesAny(resolvers.filter(isChosen), resolver));
-  const bare = decideAccess(set, call, options);
-  const { direction, tier } = bare.ground;
-  const isUnspoken = direction === "egress" && (tier === "isolation" || tier === "default" || tier === "baseline");
-  if (bare.verdict === "allow" || !isUnspoken) return { ...bare, isLearned };
-  const allowing = own.find(({ patterns }) => patterns.some((pattern) => matchesDnsName(pattern, lookup.name)));
-  if (allowing === undefined) return { ...bare, isLearned };
-  const ingress = decideIngress(set, call, options);
-  if (ingress.verdict === "deny") return { ...ingress, isLearned };
-  return { verdict: "allow", audited: undefined, ground: { direction, tier: "access", origin: allowing.origin }, isLearned };
+/** Judges questions by one set. What depends on who asks, and whom, is worked out once for them. */
+export class LookupJudge {
+  readonly #access: CompiledAccess;
+  readonly #set: AccessSet;
+  /** By who asks: the rules about names that speak of it. */
+  readonly #ofSource = new WeakMap<Endpoint, readonly NameRule[]>();
+
+  constructor(set: AccessSet) {
+    this.#set = set;
+    this.#access = new CompiledAccess(set);
+  }
+
+  /**
+   * A question passes when policies allow the resolver with nothing said of names, or when a rule about names allows this one there. Rules that
+   * deny the resolver come before both.
+   */
+  decide(lookup: Lookup, { nowMs }: AccessOptions): LookupVerdict {
+    const call = callOf(lookup);
+    const resolver: End = { endpoint: lookup.resolver, address: lookup.resolverAddress, names: [] };
+    const own = this.#rulesOf(lookup.source).filter(
+      (rule) => isOfLookup(rule, call, lookup, resolver) && isEnforced(rule.rollout, lookup.source, nowMs),
+    );
+    const isLearned = lookup.isTrusted || own.some(({ resolvers = [] }) => matchesAny(resolvers.filter(isChosen), resolver));
+    const bare = this.#access.decide(call, nowMs);
+    const { direction, tier } = bare.ground;
+    const isUnspoken = direction === "egress" && (tier === "isolation" || tier === "default" || tier === "baseline");
+    if (bare.verdict === "allow" || !isUnspoken) return { ...bare, isLearned };
+    const allowing = own.find(({ patterns }) => patterns.some((pattern) => matchesDnsName(pattern, lookup.name)));
+    if (allowing === undefined) return { ...bare, isLearned };
+    const ingress = this.#access.decideIngress(call, nowMs);
+    if (ingress.verdict === "deny") return { ...ingress, isLearned };
+    return { verdict: "allow", audited: undefined, ground: { direction, tier: "access", origin: allowing.origin }, isLearned };
+  }
+
+  #rulesOf(source: Endpoint): readonly NameRule[] {
+    const known = this.#ofSource.get(source);
+    if (known !== undefined) return known;
+    const end: End = { endpoint: source, address: NO_ADDRESS, names: [] };
+    const own = this.#set.nameRules.filter(({ subject }) => matchesAny(subject, end));
+    this.#ofSource.set(source, own);
+    return own;
+  }
 }
 
-function isOfLookup({ subject, resolvers, ports }: NameRule, call: Call, { isTrusted }: Lookup, resolver: End): boolean {
-  return (
-    (resolvers === undefined ? isTrusted : matchesAny(resolvers, resolver)) &&
-    matchesPorts(ports, call) &&
-    matchesAny(subject, { endpoint: call.source, address: call.sourceAddress, names: [] })
-  );
-}
+/** What a set says of one question. */
+export const decideLookup = (set: AccessSet, lookup: Lookup, options: AccessOptions): LookupVerdict =>
+  new LookupJudge(set).decide(lookup, options);
+
+const isOfLookup = ({ resolvers, ports }: NameRule, call: Call, { isTrusted }: Lookup, resolver: End): boolean =>
+  (resolvers === undefined ? isTrusted : matchesAny(resolvers, resolver)) && matchesPorts(ports, call);
 
 /** Whether a policy means somebody in particular; where it means anybody, it is the workload that chooses its resolver. */
 const isChosen = (match: PeerMatch): boolean =>
@@ -74,18 +96,22 @@ const callOf = ({ source, resolver, resolverAddress, protocol, port }: Lookup): 
   permissions: [],
 });
 
-/** Whether policies speak of names where this workload calls, so that its questions must be read. */
-export function asksForNames(set: AccessSet, source: Endpoint): boolean {
-  const own: End = { endpoint: source, address: NO_ADDRESS, names: [] };
-  return (
-    source.kind === "workload" &&
-    (set.nameRules.some(({ subject }) => matchesAny(subject, own)) ||
-      Object.values(set.rules.egress).some((tier) => tier.some((rule) => namesPeer(rule) && matchesAny(rule.subject, own))))
-  );
+const NAMING = new WeakMap<AccessSet, readonly (readonly PeerMatch[])[]>();
+
+/** Whose calls policies judge by names: the subjects of such rules. */
+function namingSubjects(set: AccessSet): readonly (readonly PeerMatch[])[] {
+  const known = NAMING.get(set);
+  if (known !== undefined) return known;
+  const rules = Object.values(set.rules.egress).flatMap((tier) => tier.filter(({ peer }) => peer.some(({ kind }) => kind === "dns")));
+  const subjects = [...new Set([...set.nameRules, ...rules].map(({ subject }) => subject))];
+  NAMING.set(set, subjects);
+  return subjects;
 }
 
-/** Whether policies speak of names at all. */
-export const speaksOfNames = (set: AccessSet): boolean =>
-  set.nameRules.length > 0 || Object.values(set.rules.egress).some((tier) => tier.some(namesPeer));
+/** Whether policies speak of names where this workload calls, so that its questions must be read. */
+export const asksForNames = (set: AccessSet, source: Endpoint): boolean =>
+  source.kind === "workload" &&
+  namingSubjects(set).some((subject) => matchesAny(subject, { endpoint: source, address: NO_ADDRESS, names: [] }));
 
-const namesPeer = ({ peer }: AccessRule): boolean => peer.some(({ kind }) => kind === "dns");
+/** Whether policies speak of names at all. */
+export const speaksOfNames = (set: AccessSet): boolean => namingSubjects(set).length > 0;
