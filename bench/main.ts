@@ -16,6 +16,7 @@ import { manyPolicies } from "./section/many-policies.ts";
 import { profile } from "./section/profile.ts";
 import { review } from "./section/review.ts";
 import { ring } from "./section/ring.ts";
+import { sensor } from "./section/sensor.ts";
 import { servingIdentities } from "./section/serving-identities.ts";
 import { webhook } from "./section/webhook.ts";
 
@@ -30,6 +31,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   "serving-identities": servingIdentities,
   ring,
   detection,
+  sensor,
   profile,
   access,
   conflicts,
