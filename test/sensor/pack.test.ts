@@ -1,4 +1,6 @@
 /** An attack for each policy of packs/runtime, done for real in a harmless way; and ordinary work, which none of them minds. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -148,6 +150,47 @@ test("ordinary work raises none of them", { timeout: 60_000 }, async () => {
   expect(await run("/bin/tar", ["-cf", join(project, "all.tar"), "-C", project, "main.c"])).toBe(0);
   watched.sensor.drain();
   expect(watched.events.some(({ caller }) => caller.name === "make")).toBe(true);
+  expect(found()).toEqual([]);
+});
+
+const NGINX_PORT = 18_196;
+const REQUESTS = 1_200;
+const CLIENTS = 8;
+
+test("nginx under load, reloaded and stopped, raises none of them", { timeout: 60_000 }, async () => {
+  const site = join(ordinary, "site");
+  mkdirSync(site);
+  writeFileSync(join(site, "index.html"), "hello\n");
+  const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${site};`).join(" ");
+  writeFileSync(
+    join(site, "nginx.conf"),
+    `daemon off; worker_processes 2; pid ${site}/pid; error_log ${site}/error.log; events {}
+http { access_log ${site}/access.log; ${paths} server { listen 127.0.0.1:${NGINX_PORT}; root ${site}; } }\n`,
+  );
+  const nginx = spawn("/usr/sbin/nginx", ["-c", join(site, "nginx.conf")], { stdio: "ignore" });
+  const ended = once(nginx, "exit");
+  const get = async (keepsConnection: boolean): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${NGINX_PORT}/`, keepsConnection ? {} : { headers: { connection: "close" } });
+    return response.text();
+  };
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await get(false).catch(() => "")) !== "") break;
+    await pause(50);
+  }
+  const client = async (): Promise<void> => {
+    for (let number = 0; number < REQUESTS / CLIENTS; number++) {
+      // A worker that is told to stop closes kept connections: who has just sent a request on one sends it again.
+      const text = await get(number % 4 !== 0).catch(() => get(false));
+      expect(text).toBe("hello\n");
+    }
+  };
+  const load = Promise.all(Array.from({ length: CLIENTS }, client));
+  nginx.kill("SIGHUP");
+  await load;
+  nginx.kill("SIGQUIT");
+  expect(await ended).toEqual([0, null]);
+  watched.sensor.drain();
+  expect(watched.events.filter(({ type, caller }) => type === "openat" && caller.name === "nginx").length).toBeGreaterThan(REQUESTS);
   expect(found()).toEqual([]);
 });
 
