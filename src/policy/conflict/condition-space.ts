@@ -7,7 +7,16 @@ import { MAX_PORT } from "../../resource/port-spec.ts";
 import type { Condition } from "../access/access-rule.ts";
 import { canonicalText } from "./canonical-text.ts";
 import { type Intervals, intersectIntervals, intervalsOf, isIntervalSubset, subtractIntervals } from "./intervals.ts";
-import { complementOf, intersectValues, isNoValue, isValueSubset, onlyValues, uniteValues, type ValueSet } from "./value-set.ts";
+import {
+  complementOf,
+  EVERY_VALUE,
+  intersectValues,
+  isNoValue,
+  isValueSubset,
+  onlyValues,
+  uniteValues,
+  type ValueSet,
+} from "./value-set.ts";
 
 export interface ConditionSpace {
   /** By place, as JSON of its steps. Places that are not named may be anything. */
@@ -67,8 +76,13 @@ export function coversCondition(outer: Guard, inner: Guard): "yes" | "no" | "unk
   if (wide === undefined || narrow === undefined) return "unknown";
   if (inner.action === "deny" && !narrow.isTotal) return isOneTest(wide, narrow) && isDeny && includes(wide, narrow) ? "yes" : "unknown";
   if (isNever(narrow) || includes(wide, narrow)) return "yes";
-  return wide.isTotal && narrow.isTotal ? "no" : "unknown";
+  return isOutside(wide, narrow) || (wide.isTotal && narrow.isTotal) ? "no" : "unknown";
 }
+
+/** Whether something in `narrow` is certainly not in `wide`, and is there: what lies outside is no error but another value. */
+const isOutside = (wide: ConditionSpace, narrow: ConditionSpace): boolean =>
+  !isIntervalSubset(narrow.ports, wide.ports) ||
+  [...wide.texts].some(([place, values]) => !isValueSubset(narrow.texts.get(place) ?? EVERY_VALUE, values));
 
 const ALWAYS: ConditionSpace = { texts: new Map(), ports: EVERY_PORT, isTotal: true };
 
