@@ -1,8 +1,9 @@
 /** Facts by which matches are found again: what every end that a match means has in common. */
+import type { LabelSelector } from "../../resource/label-selector.ts";
 import type { Endpoint } from "../access/endpoint.ts";
 import type { PeerMatch } from "../access/peer-match.ts";
 import { selectorParts } from "../access/security-labels.ts";
-import { fixedLabels, labelSpaceOf } from "./label-space.ts";
+import { fixedLabels, isPlain, labelSpaceOf } from "./label-space.ts";
 import { domainOfPattern } from "./name-pattern.ts";
 
 const NAME = Symbol("name");
@@ -24,7 +25,7 @@ export type Facts = readonly Fact[];
 export function factsOf(match: PeerMatch): Facts {
   switch (match.kind) {
     case "workload": {
-      const facts: Fact[] = [...fixedLabels(labelSpaceOf(match.labels))];
+      const facts: Fact[] = labelFacts(match.labels);
       if (match.name !== undefined) facts.push([NAME, match.name]);
       if (match.namespace.kind === "name") facts.push([NAMESPACE, match.namespace.name]);
       return facts;
@@ -32,7 +33,7 @@ export function factsOf(match: PeerMatch): Facts {
     case "security-labels": {
       const { own, namespace } = selectorParts(match.selector);
       const named = fixedLabels(labelSpaceOf(namespace)).map(([, name]): Fact => [NAMESPACE, name]);
-      return [...named, ...fixedLabels(labelSpaceOf(own))];
+      return [...named, ...labelFacts(own)];
     }
     case "spiffe-id": {
       const domain: Fact = [DOMAIN, domainOfPattern(match.pattern)];
@@ -44,6 +45,20 @@ export function factsOf(match: PeerMatch): Facts {
       return [];
   }
 }
+
+/** Of most selectors, which name values and nothing else, without making a space of them. */
+const labelFacts = (selector: LabelSelector): Fact[] =>
+  isPlain(selector) ? Object.entries(selector.matchLabels) : [...fixedLabels(labelSpaceOf(selector))];
+
+/** Those of the alternatives of one end, made once: rules and isolations of a policy share them. */
+export function factsByMatch(matches: readonly PeerMatch[]): readonly Facts[] {
+  const known = FACTS.get(matches);
+  if (known !== undefined) return known;
+  const facts = matches.map(factsOf);
+  FACTS.set(matches, facts);
+  return facts;
+}
+const FACTS = new WeakMap<readonly PeerMatch[], readonly Facts[]>();
 
 /** Those of an end that exists. Of a SPIFFE ID also the domain that it names, whatever domain the end is said to be of. */
 export const factsOfEndpoint = ({ name, namespace, labels, spiffeId, trustDomain }: Endpoint): Facts => [

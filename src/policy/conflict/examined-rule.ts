@@ -2,7 +2,7 @@
 import type { AccessRule } from "../access/access-rule.ts";
 import type { Endpoint } from "../access/endpoint.ts";
 import type { PeerMatch } from "../access/peer-match.ts";
-import { factsOf } from "./anchor.ts";
+import { factsByMatch } from "./anchor.ts";
 import { Indexed } from "./cover-index.ts";
 import type { Finding } from "./finding.ts";
 import { type LiveRule, livingAt, whyNever } from "./rule-cover.ts";
@@ -39,7 +39,7 @@ export class ExaminedRule extends Indexed<ExaminedRule> implements LiveRule {
     this.rule = rule;
     this.subject = livingAt(places.subject, rule.subject);
     this.peer = livingAt(places.peer, rule.peer);
-    this.facts = { subject: this.subject.map(factsOf), peer: this.peer.map(factsOf) };
+    this.facts = { subject: factsByMatch(this.subject), peer: factsByMatch(this.peer) };
     this.never = whyNever(this);
   }
 }

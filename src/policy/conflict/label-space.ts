@@ -24,6 +24,17 @@ export type LabelSpace = ReadonlyMap<string, LabelDomain>;
 const FREE: LabelDomain = { mayBeAbsent: true, values: EVERY_VALUE };
 const SPACES = new WeakMap<LabelSelector, LabelSpace>();
 
+/** Whether a selector only names labels that there must be; it is never empty then. */
+export const isPlain = ({ matchExpressions }: LabelSelector): boolean => matchExpressions.length === 0;
+
+/** Whether whatever `inner` selects is selected by `outer`. */
+export function isSelectorSubset(inner: LabelSelector, outer: LabelSelector): boolean {
+  if (!isPlain(inner) || !isPlain(outer)) return isSpaceSubset(labelSpaceOf(inner), labelSpaceOf(outer));
+  for (const [key, value] of Object.entries(outer.matchLabels))
+    if (!Object.hasOwn(inner.matchLabels, key) || inner.matchLabels[key] !== value) return false;
+  return true;
+}
+
 /** All labels that a selector selects. */
 export function labelSpaceOf(selector: LabelSelector): LabelSpace {
   const known = SPACES.get(selector);

@@ -6,7 +6,7 @@ import { namespaceNamed, selectorParts } from "../access/security-labels.ts";
 import { selectsEverything } from "../label-match.ts";
 import { addressSpaceOf, everyAddress } from "./address-space.ts";
 import { isIntervalSubset } from "./intervals.ts";
-import { isSpaceSubset, labelSpaceOf } from "./label-space.ts";
+import { isSelectorSubset } from "./label-space.ts";
 import { domainOfPattern, isDnsSubset, isSpiffeSubset } from "./name-pattern.ts";
 import { kindsOf, type Place } from "./sample-end.ts";
 
@@ -22,12 +22,12 @@ export function coversPeer(outer: PeerMatch, inner: PeerMatch, place: Place): bo
         return (
           (outer.name === undefined || outer.name === inner.name) &&
           coversNamespace(outer.namespace, inner.namespace) &&
-          isSpaceSubset(labelSpaceOf(inner.labels), labelSpaceOf(outer.labels))
+          isSelectorSubset(inner.labels, outer.labels)
         );
       if (inner.kind === "security-labels" && coversByParts(outer, inner)) return true;
       return place.isSubject && outer.name === undefined && isAnyNamespace(outer.namespace) && selectsEverything(outer.labels);
     case "node":
-      if (inner.kind === "node") return isSpaceSubset(labelSpaceOf(inner.labels), labelSpaceOf(outer.labels));
+      if (inner.kind === "node") return isSelectorSubset(inner.labels, outer.labels);
       return (inner.kind === "host" || inner.kind === "remote-node") && selectsEverything(outer.labels);
     case "host":
     case "remote-node":
@@ -64,22 +64,22 @@ function coversByParts({ name, namespace, labels }: Workload, { selector }: Secu
   const parts = selectorParts(selector);
   const isNamespaceCovered =
     isAnyNamespace(namespace) ||
-    (namespace.kind === "labels" && isSpaceSubset(labelSpaceOf(parts.ofNamespace), labelSpaceOf(namespace.selector))) ||
-    (namespace.kind === "name" && isSpaceSubset(labelSpaceOf(parts.namespace), labelSpaceOf(namespaceNamed(namespace.name))));
-  return name === undefined && isNamespaceCovered && isSpaceSubset(labelSpaceOf(parts.own), labelSpaceOf(labels));
+    (namespace.kind === "labels" && isSelectorSubset(parts.ofNamespace, namespace.selector)) ||
+    (namespace.kind === "name" && isSelectorSubset(parts.namespace, namespaceNamed(namespace.name)));
+  return name === undefined && isNamespaceCovered && isSelectorSubset(parts.own, labels);
 }
 
 /** Part by part: the parts are about different facts, so that a product of them is covered when each of them is. */
 function coversSecurityLabels({ selector }: SecurityLabels, inner: PeerMatch, { isSubject }: Place): boolean {
-  if (inner.kind === "security-labels") return isSpaceSubset(labelSpaceOf(inner.selector), labelSpaceOf(selector));
+  if (inner.kind === "security-labels") return isSelectorSubset(inner.selector, selector);
   if (inner.kind !== "workload") return isSubject && selectsEverything(selector);
   const parts = selectorParts(selector);
   const { namespace, labels } = inner;
   const named = namespace.kind === "name" ? namespaceNamed(namespace.name) : EVERYTHING;
   return (
-    isSpaceSubset(labelSpaceOf(labels), labelSpaceOf(parts.own)) &&
-    isSpaceSubset(labelSpaceOf(named), labelSpaceOf(parts.namespace)) &&
-    isSpaceSubset(labelSpaceOf(namespace.kind === "labels" ? namespace.selector : EVERYTHING), labelSpaceOf(parts.ofNamespace)) &&
+    isSelectorSubset(labels, parts.own) &&
+    isSelectorSubset(named, parts.namespace) &&
+    isSelectorSubset(namespace.kind === "labels" ? namespace.selector : EVERYTHING, parts.ofNamespace) &&
     selectsEverything(parts.serviceAccount)
   );
 }
@@ -101,7 +101,7 @@ function coversNamespace(outer: NamespaceMatch, inner: NamespaceMatch): boolean 
   if (isAnyNamespace(outer)) return true;
   if (outer.kind === "name") return inner.kind === "name" && inner.name === outer.name;
   if (outer.kind !== "labels") return false;
-  return inner.kind === "labels" && isSpaceSubset(labelSpaceOf(inner.selector), labelSpaceOf(outer.selector));
+  return inner.kind === "labels" && isSelectorSubset(inner.selector, outer.selector);
 }
 
 /** Whether each alternative of `inner` is meant by some one alternative of `outer`. */

@@ -2,7 +2,7 @@
 import { type AccessRule, type Direction, type Isolation, TIERS } from "../access/access-rule.ts";
 import type { AccessSet } from "../access/access-set.ts";
 import type { Endpoint } from "../access/endpoint.ts";
-import { factsOf, factsOfEndpoint } from "./anchor.ts";
+import { factsByMatch, factsOfEndpoint } from "./anchor.ts";
 import { CoverIndex, Indexed } from "./cover-index.ts";
 import { ExaminedRule } from "./examined-rule.ts";
 import { KeptList } from "./kept-list.ts";
@@ -16,7 +16,7 @@ export class ExaminedIsolation extends Indexed<ExaminedIsolation> {
   constructor(isolation: Isolation) {
     super();
     this.isolation = isolation;
-    this.facts = { subject: isolation.subject.map(factsOf), peer: [] };
+    this.facts = { subject: factsByMatch(isolation.subject), peer: [] };
   }
 }
 

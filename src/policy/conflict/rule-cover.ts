@@ -5,7 +5,7 @@ import { conditionSpace, coversCondition, isNever } from "./condition-space.ts";
 import { coversPeers } from "./peer-cover.ts";
 import { coversPorts, samplePort } from "./port-cover.ts";
 import { placesOf } from "./sample-call.ts";
-import { type Place, sampleEnd } from "./sample-end.ts";
+import { isPlainWorkload, type Place, sampleEnd } from "./sample-end.ts";
 
 /** A rule without the alternatives that nobody can ever be. */
 export interface LiveRule {
@@ -16,13 +16,7 @@ export interface LiveRule {
 
 /** Those of the alternatives at a place that somebody can be. */
 export const livingAt = (place: Place, matches: readonly PeerMatch[]): readonly PeerMatch[] =>
-  matches.every((match) => isClearlyPossible(match)) ? matches : matches.filter((match) => sampleEnd([match], place) !== undefined);
-
-/** Workloads by name and by labels that they must have: the most frequent match, of which no sample need be made. */
-const isClearlyPossible = (match: PeerMatch): boolean =>
-  match.kind === "workload" &&
-  match.labels.matchExpressions.length === 0 &&
-  (match.namespace.kind !== "labels" || match.namespace.selector.matchExpressions.length === 0);
+  matches.every(isPlainWorkload) ? matches : matches.filter((match) => sampleEnd([match], place) !== undefined);
 
 /** Why no call can ever match a rule; undefined when one may. */
 export function whyNever({ rule, subject, peer }: LiveRule): string | undefined {

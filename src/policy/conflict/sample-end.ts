@@ -6,7 +6,7 @@ import type { End, PeerMatch } from "../access/peer-match.ts";
 import { namespaceNamed, SERVICE_ACCOUNT_KEY, selectorParts } from "../access/security-labels.ts";
 import { type AddressSpace, addressOf, addressSpaceOf, everyAddress, type Family } from "./address-space.ts";
 import { intersectIntervals } from "./intervals.ts";
-import { intersectSpaces, labelSpaceOf, labelsIn } from "./label-space.ts";
+import { intersectSpaces, isPlain, labelSpaceOf, labelsIn } from "./label-space.ts";
 import { dnsNameIn, domainOfPattern, spiffeIdIn } from "./name-pattern.ts";
 
 export interface Place {
@@ -42,11 +42,35 @@ export function kindsOf(match: PeerMatch): readonly Kind[] {
   }
 }
 
+const USUAL: { readonly [F in Family]: bigint } = { 4: 0x0a_00_00_01n, 6: (0xfdn << 120n) | 1n };
+
 const OF_KIND = <K extends PeerMatch["kind"]>(matches: readonly PeerMatch[], kind: K): readonly Extract<PeerMatch, { kind: K }>[] =>
   matches.filter((match): match is Extract<PeerMatch, { kind: K }> => match.kind === kind);
 
 /** Such an end; undefined when none can exist. */
-export function sampleEnd(matches: readonly PeerMatch[], { side, isSubject }: Place): End | undefined {
+export function sampleEnd(matches: readonly PeerMatch[], place: Place): End | undefined {
+  const [first] = matches;
+  return first !== undefined && matches.length === 1 && isPlainWorkload(first) ? plainEnd(first) : generalEnd(matches, place);
+}
+
+type WorkloadMatch = Extract<PeerMatch, { kind: "workload" }>;
+
+/** Workloads by name and by labels that they must have, the most frequent match: somebody can always be it. */
+export const isPlainWorkload = (match: PeerMatch): match is WorkloadMatch =>
+  match.kind === "workload" && isPlain(match.labels) && (match.namespace.kind !== "labels" || isPlain(match.namespace.selector));
+
+const plainEnd = ({ name = "", namespace, labels }: WorkloadMatch): End => ({
+  endpoint: endpoint("workload", {
+    name,
+    namespace: namespace.kind === "name" ? namespace.name : "",
+    namespaceLabels: namespace.kind === "labels" ? namespace.selector.matchLabels : {},
+    labels: labels.matchLabels,
+  }),
+  address: addressOf(USUAL[4], 4),
+  names: [],
+});
+
+function generalEnd(matches: readonly PeerMatch[], { side, isSubject }: Place): End | undefined {
   const kinds = matches.reduce((left, match) => left.filter((kind) => kindsOf(match).includes(kind)), ALL_KINDS);
   // Who is named by addresses or DNS names is most often outside.
   const isOutside = matches.some(({ kind }) => kind === "network" || kind === "dns") && kinds.includes("external");
@@ -103,8 +127,6 @@ function identityIn(matches: readonly PeerMatch[]): Partial<Endpoint> | undefine
   const spiffeId = spiffeIdIn(patterns.length === 0 ? [`spiffe://${trustDomain}/x`] : patterns);
   return spiffeId === undefined ? undefined : { trustDomain, spiffeId };
 }
-
-const USUAL: { readonly [F in Family]: bigint } = { 4: 0x0a_00_00_01n, 6: (0xfdn << 120n) | 1n };
 
 function addressIn(matches: readonly PeerMatch[]): Uint8Array | undefined {
   const spaces: readonly AddressSpace[] = [
