@@ -47,6 +47,14 @@ test("shows calls that no policy allows, policies that none used, and the paths 
   expect(about("unused")).toHaveLength(1);
 });
 
+test("lint tells the conflicts that are mistakes", () => {
+  const { status, stdout } = vigil(["policy", "lint", "--format", "json", "examples/conflicts"]);
+  expect(status).toBe(1);
+  const { findings } = JSON.parse(stdout);
+  const codes = findings.map(({ code, severity }: { readonly code: string; readonly severity: string }) => `${severity} ${code}`);
+  expect(codes).toEqual(expect.arrayContaining(["error CONFLICT_CONTRADICTION", "warning CONFLICT_SHADOWED", "warning CONFLICT_LABELS"]));
+});
+
 test("says where a file of flows has none", () => {
   const { status, stderr } = vigil(["policy", "conflicts", "--flows", "examples/conflicts/policies.yaml", "examples/conflicts"]);
   expect(status).toBe(2);

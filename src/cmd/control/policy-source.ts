@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { TEST_FOLDERS } from "../manifest-folders.ts";
 import { worldOf } from "../object-world.ts";
 import { policyPaths, policySetOf } from "../policy-set.ts";
+import { ConflictWatch } from "./conflict-watch.ts";
 import type { Evidence } from "./evidence.ts";
 
 export type ControlErrorCode = "CONTROL_POLICIES_UNREADABLE";
@@ -32,9 +33,11 @@ export interface PolicySourceOptions {
 export class PolicySource {
   readonly #options: PolicySourceOptions;
   readonly #active = new ActiveSnapshot<InForce>();
+  readonly #conflicts: ConflictWatch;
 
   constructor(options: PolicySourceOptions) {
     this.#options = options;
+    this.#conflicts = new ConflictWatch(options);
   }
 
   /** What decides now; undefined until the first set has been read. */
@@ -101,6 +104,7 @@ export class PolicySource {
     const { log } = this.#options;
     const set = policySetOf(tree);
     const { snapshot, diagnostics, resourceTypeOf } = compilePolicySet(set, "inactive");
+    this.#conflicts.follow(set.others);
     const objects = set.others.map(({ value }) => value);
     const world = worldOf(objects, resourceTypeOf, Date.now());
     const outcome = this.#active.offer({ snapshot: { id: snapshot.id, snapshot, world }, diagnostics }, Date.now());

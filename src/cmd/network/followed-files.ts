@@ -4,11 +4,11 @@ import { compileRegistrations } from "../../identity/authority/registrations.ts"
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { messageOf, VigilError } from "../../lib/error.ts";
 import { type AccessSet, compileAccessSet } from "../../policy/access/access-set.ts";
-import { type AccessResource, isPolicy, parseAccessResource } from "../../resource/access-resource.ts";
+import { isPolicy } from "../../resource/access-resource.ts";
 import { watchManifests } from "../../resource/directory-source.ts";
-import type { Document } from "../../resource/document.ts";
 import type { ManifestTree } from "../../resource/manifest-tree.ts";
 import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
+import { KnownAccessPolicies } from "../known-access-policies.ts";
 import { TEST_FOLDERS } from "../manifest-folders.ts";
 import { policyPaths } from "../policy-set.ts";
 
@@ -106,32 +106,18 @@ interface PolicyPart {
 
 const isError = ({ severity }: Diagnostic): boolean => severity === "error";
 
-/** Keeps what did not change as the same objects: what is compiled of them is compiled once. */
 class ParsedPolicies {
-  #known = new Map<string, AccessResource>();
+  readonly #known = new KnownAccessPolicies();
 
-  read(tree: ManifestTree, { deniedByDefault }: FollowOptions): PolicyPart {
-    const next = new Map<string, AccessResource>();
-    const mistakes: Diagnostic[] = tree.diagnostics.filter(isError);
-    for (const document of tree.documents) {
-      const key = `${document.file}:${document.line}\n${contentOf(document)}`;
-      const known = this.#known.get(key) ?? parseOne(document, mistakes);
-      if (known !== undefined) next.set(key, known);
-    }
-    const resources = [...next.values()];
+  read({ documents, diagnostics: unread }: ManifestTree, { deniedByDefault }: FollowOptions): PolicyPart {
+    const { resources, mistakes } = this.#known.read(documents);
     const { set, diagnostics } = compileAccessSet(resources, { deniedByDefault });
-    mistakes.push(...diagnostics.filter(isError));
-    if (mistakes.length === 0) this.#known = next;
-    return { set, count: resources.filter(isPolicy).length, mistakes };
+    return {
+      set,
+      count: resources.filter(isPolicy).length,
+      mistakes: [...unread.filter(isError), ...mistakes, ...diagnostics.filter(isError)],
+    };
   }
-}
-
-const contentOf = ({ value }: Document): string => JSON.stringify(value, (_, item) => (typeof item === "bigint" ? `${item}n` : item));
-
-function parseOne(document: Document, mistakes: Diagnostic[]): AccessResource | undefined {
-  const parsed = parseAccessResource(document);
-  if (parsed.kind === "refused") mistakes.push(...parsed.diagnostics);
-  return parsed.kind === "access" ? parsed.resource : undefined;
 }
 
 function readEntries(

@@ -3,11 +3,14 @@ import { Resolver } from "node:dns/promises";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { compileAccessSet } from "../../policy/access/access-set.ts";
 import { type Endpoint, endpoint } from "../../policy/access/endpoint.ts";
+import { findConflicts } from "../../policy/conflict/conflict-analysis.ts";
+import { edgeLabelsOf } from "../../policy/conflict/edge-labels.ts";
 import { lintAccess } from "../../policy/lint-access.ts";
 import { type AccessResource, isPolicy } from "../../resource/access-resource.ts";
 import { type Document, diagnose } from "../../resource/document.ts";
 import { parseIdentityResource } from "../../resource/identity-resource.ts";
 import { parseSpiffeId, trustDomainOf } from "../../spiffe/spiffe-id.ts";
+import { conflictDiagnostics } from "./conflict-diagnostics.ts";
 import { accessResourcesOf } from "./explain-access-text.ts";
 
 export interface LintedAccess {
@@ -27,6 +30,9 @@ export async function lintAccessPolicies(documents: readonly Document[], resolve
       ...diagnostics,
       ...compiled.diagnostics,
       ...lintAccess(resources, world),
+      ...conflictDiagnostics(
+        findConflicts(compiled.set, { nowMs: world.nowMs, traffic: { calls: [], edgeLabels: edgeLabelsOf(resources) } }),
+      ),
       ...(resolvesNames ? await unresolvedNames(resources) : []),
     ],
   };
