@@ -20,8 +20,11 @@ const roles: Parameter<RolesValue> = opaque(ROLES);
 
 export const rolesValue = (now: RolesNow): CelValue => new Handle(ROLES, now);
 
-/** A text is the name of a user; a map, such as `claims`, has it as `sub`, groups as `groups`, and attributes by their names. */
-function subjectOf(value: CelValue): RoleSubject | undefined {
+/**
+ * A text is the name of a user; a map, such as `claims`, has it as `sub`, groups as `groups`, and attributes by their names. Undefined for what
+ * is neither.
+ */
+export function roleSubjectOf(value: CelValue): RoleSubject | undefined {
   if (typeof value === "string") return { user: value, groups: [], attributes: new Map() };
   const entries = entriesOf(value);
   if (entries === undefined) return undefined;
@@ -30,7 +33,8 @@ function subjectOf(value: CelValue): RoleSubject | undefined {
   return { user: typeof user === "string" ? user : "", groups: attributes.get("groups") ?? [], attributes };
 }
 
-const resourceOf = (value: MapValue): RoleResource => {
+/** What a map says of a resource: its attributes, and whether it is `public`. */
+export const roleResourceOf = (value: CelValue): RoleResource => {
   const entries = entriesOf(value) ?? [];
   return { isPublic: entries.some(([name, own]) => name === "public" && own === true), attributes: attributesOf(entries) };
 };
@@ -56,12 +60,14 @@ const textsOf = (value: CelValue): readonly string[] =>
 const NOBODY = "expected the name of a user, or a map such as `claims`";
 
 function can({ content: { table, nowMs } }: RolesValue, who: CelValue, permission: string, what?: MapValue): CelValue {
-  const subject = subjectOf(who);
-  return subject === undefined ? fail(NOBODY) : table.can(subject, permission, what === undefined ? undefined : resourceOf(what), nowMs);
+  const subject = roleSubjectOf(who);
+  return subject === undefined
+    ? fail(NOBODY)
+    : table.can(subject, permission, what === undefined ? undefined : roleResourceOf(what), nowMs);
 }
 
 function namesOf({ content: { table, nowMs } }: RolesValue, who: CelValue): CelValue {
-  const subject = subjectOf(who);
+  const subject = roleSubjectOf(who);
   return subject === undefined ? fail(NOBODY) : table.rolesOf(subject, nowMs);
 }
 

@@ -1,8 +1,11 @@
 /** The access policies of a process, compiled; replaced as a whole by one assignment. */
+import type { CelValue } from "../../cel/value.ts";
 import { type Diagnostic, renderDiagnostic, sortDiagnostics } from "../../lib/diagnostic.ts";
 import { compileAccessSet } from "../../policy/access/access-set.ts";
 import { CompiledAccess } from "../../policy/access/compiled-access.ts";
 import { type Endpoint, endpoint } from "../../policy/access/endpoint.ts";
+import { roleResourceOf, roleSubjectOf } from "../../policy/access/role-library.ts";
+import type { RoleTable } from "../../policy/access/role-table.ts";
 import { type AccessResource, parseAccessResource } from "../../resource/access-resource.ts";
 import { watchManifests } from "../../resource/directory-source.ts";
 import { type Document, readDocuments } from "../../resource/document.ts";
@@ -14,12 +17,14 @@ import { ServiceError } from "../service-error.ts";
 /** What is in force at one moment. Immutable but for the ends that it remembers. */
 export class AccessSnapshot {
   readonly access: CompiledAccess;
+  readonly roles: RoleTable;
   /** Workloads by SPIFFE ID: those of `Workload` resources, and others as they call. */
   readonly #known: ReadonlyMap<string, Endpoint>;
   #strangers = new Map<string, Endpoint>();
 
-  constructor(access: CompiledAccess, known: ReadonlyMap<string, Endpoint>) {
+  constructor(access: CompiledAccess, roles: RoleTable, known: ReadonlyMap<string, Endpoint>) {
     this.access = access;
+    this.roles = roles;
     this.#known = known;
   }
 
@@ -42,6 +47,8 @@ function idOf(spiffeId: string): { readonly spiffeId: string; readonly trustDoma
   return { spiffeId, trustDomain: trustDomainOf(id.value) };
 }
 
+type Attributes = { readonly [name: string]: unknown };
+
 export interface AccessPoliciesOptions {
   /** A change that cannot be used: what was in force stays. Must not throw. */
   readonly onProblem?: (error: ServiceError) => void;
@@ -62,6 +69,16 @@ export class AccessPolicies {
 
   get current(): AccessSnapshot {
     return this.#current;
+  }
+
+  /**
+   * Whether a role grants a permission now, as `roles.can` in conditions: for handlers, which know a resource once they have read it. The subject is
+   * the name of a user, or verified claims; without a resource only what is granted everywhere counts.
+   */
+  can(subject: string | Attributes, permission: string, resource?: Attributes): boolean {
+    const who = roleSubjectOf(subject as CelValue); // JSON is a CEL value as it is
+    const what = resource === undefined ? undefined : roleResourceOf(resource as CelValue);
+    return who !== undefined && this.#current.roles.can(who, permission, what, Date.now());
   }
 
   /** Puts other policies into force. When one is wrong it throws as the constructor does, and what is in force stays. */
@@ -141,7 +158,7 @@ function compileSnapshot(documents: readonly Document[], read: readonly Diagnost
     throw new ServiceError("SERVICE_POLICIES", `the policies have a mistake: ${first.message}`, {
       hint: errors.map(renderDiagnostic).join("\n"),
     });
-  return new AccessSnapshot(new CompiledAccess(set), endpointsOf(workloads));
+  return new AccessSnapshot(new CompiledAccess(set), set.roles, endpointsOf(workloads));
 }
 
 /** Two workloads of one ID cannot be told apart by it: such an ID has no name and no labels. */
