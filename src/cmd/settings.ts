@@ -74,6 +74,11 @@ export const SETTINGS = {
   "identity.tokenKeyTtl": { kind: "duration", value: "TIME", default: 604_800_000, summary: "how long a key that signs tokens lives" },
   "identity.refreshHint": { kind: "duration", value: "TIME", default: 300_000, summary: "how often others should fetch the trust bundle" },
   "identity.agentListen": { kind: "text", value: "HOST:PORT", summary: "address for agents on other machines (none unless given)" },
+  "identity.agentLoss": {
+    kind: "duration",
+    value: "TIME",
+    summary: "how long an agent may be away before it, and what it alone serves, is denied (for ever unless given)",
+  },
   "identity.bundleListen": {
     kind: "text",
     value: "HOST:PORT",

@@ -25,6 +25,8 @@ const NOTHING: Revoked = { spiffeIds: new Set(), serials: new Set(), authorityId
 export interface AgentRevocationsOptions {
   readonly client: WorkloadApiClient;
   readonly pacing: Pacing;
+  /** How long what the agent said last counts once it is away; then nobody is trusted until it is back. For ever unless given. */
+  readonly maxAgeMs?: number | undefined;
   /** Told of everything that goes wrong but of an agent that knows no revocations. Must not throw. */
   readonly onProblem: (problem: WorkloadApiProblem) => void;
 }
@@ -32,17 +34,27 @@ export interface AgentRevocationsOptions {
 /** Starts following at once. While the agent is away, what it said last stays revoked. */
 export class AgentRevocations implements RevocationSource {
   readonly #state = new WatchedState<Revoked>();
+  readonly #maxAgeMs: number;
+  readonly #pacing: Pacing;
+  /** Since when the agent is away. */
+  #awaySinceMs: number | undefined;
 
-  constructor({ client, pacing, onProblem }: AgentRevocationsOptions) {
+  constructor({ client, pacing, maxAgeMs = Number.POSITIVE_INFINITY, onProblem }: AgentRevocationsOptions) {
+    this.#maxAgeMs = maxAgeMs;
+    this.#pacing = pacing;
     void follow({
       open: (signal) => client.channel.serverStreaming(Agent.method.watchRevocations, {}, { signal }),
       read: readRevocations,
-      onUpdate: (update) => this.#state.set(update),
+      onUpdate: (update) => {
+        this.#awaySinceMs = undefined;
+        this.#state.set(update);
+      },
       // Who may not ask any more has not learned that anybody is trusted again.
       onRedaction: () => {},
       onProblem: (problem, isFinal) => {
         // SPIRE's agent: there the end of trust is the end of an SVID's life, or an authority that leaves the bundle.
         if (problem instanceof GrpcError && problem.status === "UNIMPLEMENTED") return this.#state.set(NOTHING);
+        this.#awaySinceMs ??= pacing.nowMs();
         if (isFinal) this.#state.giveUp(problem);
         onProblem(problem);
       },
@@ -52,6 +64,8 @@ export class AgentRevocations implements RevocationSource {
   }
 
   isRevoked({ id, path }: VerifiedX509Svid): boolean {
+    // Deny when unsure: who was revoked meanwhile cannot be told from who was not.
+    if (this.#awaySinceMs !== undefined && this.#pacing.nowMs() - this.#awaySinceMs > this.#maxAgeMs) return true;
     const { spiffeIds, serials, authorityIds, trustDomain } = this.#state.value ?? NOTHING;
     if (spiffeIds.has(id)) return true;
     if (trustDomainOf(id) !== trustDomain) return false;

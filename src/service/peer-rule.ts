@@ -33,8 +33,11 @@ export function compilePeerRule(rule: PeerRule): (peer: Peer) => boolean {
   return (peer) => exact.has(peer.id) || patterns.some((fits) => fits(peer));
 }
 
+/** What a pattern is about. */
+export type NamedPeer = Pick<Peer, "id" | "trustDomain" | "path">;
+
 /** The test of one pattern. */
-export function parsePeerPattern(text: string): Result<(peer: Peer) => boolean, ServiceError> {
+export function parsePeerPattern(text: string): Result<(peer: NamedPeer) => boolean, ServiceError> {
   const isOpen = text.endsWith("/**");
   const written = isOpen ? text.slice(0, -"/**".length) : text;
   const filled = written.replaceAll(/(?<=\/)\*(?=\/|$)/g, PLACEHOLDER);

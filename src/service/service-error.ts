@@ -2,6 +2,7 @@ import { VigilError } from "../lib/error.ts";
 
 export type ServiceErrorCode =
   | "SERVICE_NO_IDENTITY"
+  | "SERVICE_UNEXPECTED_IDENTITY"
   | "SERVICE_IDENTITY_FILES"
   | "SERVICE_HANDSHAKE"
   | "SERVICE_CONNECTION_LOST"

@@ -3,10 +3,12 @@ import { systemPacing } from "../grpc/back-off.ts";
 import { messageOf } from "../lib/error.ts";
 import type { RevocationSource } from "../spiffe/bundle-source.ts";
 import { type EndpointAddress, parseEndpointAddress } from "../spiffe/endpoint-address.ts";
+import { pathOf, type SpiffeId, trustDomainOf } from "../spiffe/spiffe-id.ts";
 import { WorkloadApiClient, type WorkloadApiProblem } from "../spiffe/workload-api/client.ts";
 import { WorkloadX509Source } from "../spiffe/workload-api/x509-source.ts";
 import type { VerifiedX509Svid } from "../spiffe/x509-svid.ts";
 import { AgentRevocations } from "./agent-revocations.ts";
+import { parsePeerPattern } from "./peer-rule.ts";
 import { ServiceError } from "./service-error.ts";
 import { ServiceIdentity, type ServiceIdentityOptions } from "./service-identity.ts";
 
@@ -17,6 +19,16 @@ export interface WorkloadIdentityOptions extends Omit<ServiceIdentityOptions, "s
   readonly address: string | undefined;
   /** Which identity, when the operator gave several: the one with this hint. The default one unless given. */
   readonly hint?: string;
+  /**
+   * Which identities this process may have, as patterns of `allow`: an SVID that fits none is not presented, and the process does not start with
+   * it. Any unless given.
+   */
+  readonly expect?: readonly string[];
+  /**
+   * How long what the agent said last about revocations counts once the agent is away. Then no peer is trusted, and connections are cut, until
+   * it is back. For ever unless given.
+   */
+  readonly maxRevocationAgeMs?: number;
   /** How long to wait for the first SVID; 30 seconds unless given. */
   readonly timeoutMs?: number;
   /** Told when the agent is away or says something wrong; the last good identity stays in use. Must not throw. */
@@ -68,10 +80,14 @@ export async function openWorkloadIdentity({
   address,
   hint,
   timeoutMs = FIRST_TIMEOUT_MS,
+  expect,
+  maxRevocationAgeMs,
   onProblem,
   ...options
 }: WorkloadIdentityOptions): Promise<ServiceIdentity> {
   const client = new WorkloadApiClient(addressOf(address));
+  const isExpected = ownIdTest(expect);
+  let unexpected: SpiffeId | undefined;
   let problem: WorkloadApiProblem | undefined;
   const tell = (found: WorkloadApiProblem): void => {
     problem = found;
@@ -81,14 +97,19 @@ export async function openWorkloadIdentity({
     client,
     pacing: systemPacing,
     onProblem: tell,
-    ...(hint === undefined ? {} : { pick: (svids) => svids.find((svid) => svid.hint === hint) }),
+    pick: (svids) => {
+      const svid = hint === undefined ? svids[0] : svids.find((known) => known.hint === hint);
+      if (svid === undefined || isExpected(svid.id)) return svid;
+      unexpected = svid.id;
+      return undefined;
+    },
   });
-  const revocations = new AgentRevocations({ client, pacing: systemPacing, onProblem: tell });
+  const revocations = new AgentRevocations({ client, pacing: systemPacing, maxAgeMs: maxRevocationAgeMs, onProblem: tell });
   const identity = new AgentIdentity({ client, source, revocations }, options);
   try {
     const tooLate = AbortSignal.timeout(timeoutMs);
     await Promise.all([source.ready(tooLate), revocations.ready(tooLate)]);
-    return identity;
+    if (source.x509Svid() !== undefined || unexpected === undefined) return identity;
   } catch (thrown) {
     identity.close();
     const reason = problem === undefined ? "" : `: ${messageOf(problem)}`;
@@ -97,6 +118,24 @@ export async function openWorkloadIdentity({
       cause: problem ?? thrown,
     });
   }
+  identity.close();
+  throw new ServiceError(
+    "SERVICE_UNEXPECTED_IDENTITY",
+    `the agent at \`${address}\` gives this process the identity \`${unexpected}\`, which it does not expect`,
+    {
+      hint: "correct the registration of the workload, or the patterns in `expect`",
+    },
+  );
+}
+
+/** Throws a ServiceError with `SERVICE_PEER_PATTERN` for a pattern that is none. */
+function ownIdTest(patterns: readonly string[] | undefined): (id: SpiffeId) => boolean {
+  const tests = patterns?.map((text) => {
+    const pattern = parsePeerPattern(text);
+    if (!pattern.ok) throw pattern.error;
+    return pattern.value;
+  });
+  return (id) => tests === undefined || tests.some((fits) => fits({ id, trustDomain: trustDomainOf(id), path: pathOf(id) }));
 }
 
 /** Throws a ServiceError when there is no address or it is none. */

@@ -74,7 +74,7 @@ async function serve(options: TestAuthorityOptions = {}): Promise<Served> {
     onAttestation: (id) => attestations.push(id),
   });
   const administration = adminService({
-    ...{ authority, federation, bundleStore, connected, nowMs: Date.now, maxMintTtlMs: HOUR_MS },
+    ...{ authority, federation, bundleStore, connected, nowMs: Date.now, maxMintTtlMs: 240 * HOUR_MS },
     onRelations: () => federation.want([]),
     onCommand: (news) => commands.push(news),
   });
@@ -396,6 +396,11 @@ describe("administration", () => {
       await expect(
         it.local.unary(admin.mintX509Svid, { spiffeId: "spiffe://example.org/laptop", publicKey, ...wrong }),
       ).rejects.toMatchObject({ status: "INVALID_ARGUMENT" });
+    const long = { spiffeId: "spiffe://example.org/laptop", publicKey, componentClass: "gateway" };
+    const gateway = await it.local.unary(admin.mintX509Svid, { ...long, ttlMs: BigInt(24 * HOUR_MS) });
+    expect(Number(gateway.svid?.notAfterMs) - Date.now()).toBeGreaterThan(23 * HOUR_MS);
+    for (const wrong of [{ ttlMs: BigInt(25 * HOUR_MS) }, { componentClass: "boss" }, { componentClass: "constructor" }])
+      await expect(it.local.unary(admin.mintX509Svid, { ...long, ...wrong })).rejects.toMatchObject({ status: "INVALID_ARGUMENT" });
     await expect(it.local.unary(admin.mintX509Svid, { spiffeId: "spiffe://other.org/a", publicKey })).rejects.toMatchObject({
       status: "PERMISSION_DENIED",
     });

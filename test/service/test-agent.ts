@@ -104,6 +104,11 @@ export class TestAgent {
     this.#wakers.clear();
   }
 
+  /** Ends, as when it is killed. */
+  async end(): Promise<void> {
+    await this.#server.close(0);
+  }
+
   /** The address of its socket, until the test ends. */
   async listen(): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), "vigil-agent-"));

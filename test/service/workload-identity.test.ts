@@ -75,6 +75,37 @@ test.each([
   await expect(openWorkloadIdentity({ address, timeoutMs: 100 })).rejects.toMatchObject({ code: "SERVICE_NO_IDENTITY" });
 });
 
+test("an identity that the process does not expect is refused at the start, and not presented later", async () => {
+  const agent = new TestAgent({ svids: [issueSvid(WEB, root)], bundles });
+  await expect(open(agent, { expect: [ORDERS, "spiffe://a.test/ns/*"] })).rejects.toMatchObject({
+    code: "SERVICE_UNEXPECTED_IDENTITY",
+    message: expect.stringContaining(WEB),
+  });
+  await expect(open(new TestAgent({ svids: [], bundles }), { expect: ["web"] })).rejects.toMatchObject({ code: "SERVICE_PEER_PATTERN" });
+  const other = new TestAgent({ svids: [issueSvid(WEB, root)], bundles });
+  const identity = await open(other, { expect: ["spiffe://a.test/**"] });
+  expect(identity.svid().ok).toBe(true);
+  const exact = new TestAgent({ svids: [issueSvid(WEB, root)], bundles });
+  const strict = await open(exact, { expect: [WEB] });
+  exact.set({ svids: [issueSvid(ORDERS, root)] });
+  await expect.poll(() => strict.svid().ok).toBe(false);
+});
+
+test("revocations that are too old: nobody is trusted, and connections are cut", async () => {
+  const agent = new TestAgent({ svids: [issueSvid(ORDERS, root)], bundles });
+  agent.revoke({});
+  const service = await open(agent, { maxRevocationAgeMs: 200 });
+  const client = await open(new TestAgent({ svids: [issueSvid(WEB, root)], bundles }));
+  const server = createTlsServer(service, { allow: [WEB] }, (socket) => socket.on("error", () => {}).resume());
+  const port = await portOf(server);
+  const { socket } = await client.connect({ host: "127.0.0.1", port }, ({ id }) => id === ORDERS);
+  socket.on("error", () => {}).resume();
+  const cut = once(socket, "close");
+  await agent.end();
+  await cut;
+  await expect.poll(() => service.connections.size).toBe(0);
+});
+
 test("an agent that has no identity for this workload: its words are in the message", async () => {
   const agent = new TestAgent({ svids: [], bundles });
   await expect(open(agent, { timeoutMs: 300 })).rejects.toMatchObject({

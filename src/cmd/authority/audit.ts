@@ -5,7 +5,7 @@ import type { CommandNews } from "../../identity/authority/admin-service.ts";
 import type { AuthorityNews } from "../../identity/authority/authority-set.ts";
 import type { IssuanceNews } from "../../identity/authority/svid-issuer.ts";
 import type { FederationNews } from "../../identity/federation/federation.ts";
-import type { VigilError } from "../../lib/error.ts";
+import { messageOf, type VigilError } from "../../lib/error.ts";
 import type { EventForwarder } from "../event-forwarder.ts";
 import type { Log } from "../log.ts";
 
@@ -64,6 +64,12 @@ export class AuthorityAudit {
       this.#log("warning", `a node was refused: ${refusal.message}`, { code: refusal.code });
       this.#act("attest node", "", `${refusal.code}: ${refusal.message}`, 3, "refused");
     }
+  }
+
+  lostAgent(agentId: string, message: string, error: unknown): void {
+    if (error === undefined) this.#log("warning", `the agent ${agentId} is lost: ${message}`);
+    else this.#log("error", `the agent ${agentId} is lost and cannot be denied: ${messageOf(error)}; it is tried again`);
+    this.#act("deny", agentId, message, 4, error === undefined ? "done" : "failed");
   }
 
   act(

@@ -17,6 +17,7 @@ import { downstreamServices } from "../../identity/authority/downstream-service.
 import { fileUpstream } from "../../identity/authority/file-upstream.ts";
 import { followUpstream } from "../../identity/authority/follow-upstream.ts";
 import type { Journal, JournalStorage } from "../../identity/authority/journal.ts";
+import { denyLostAgents } from "../../identity/authority/lost-agents.ts";
 import type { Registrations } from "../../identity/authority/registrations.ts";
 import { longestSvidMs } from "../../identity/authority/rotation.ts";
 import { SpireUpstream } from "../../identity/authority/spire-upstream.ts";
@@ -166,6 +167,9 @@ export async function startAuthority(settings: AuthoritySettings): Promise<Runni
   const downstreamAddress = await listenForDownstream(downstream, parts);
   if (upstream?.trust !== undefined) followUpstream({ authorities, upstream, onProblem: upstreamNarrator(log) }, stopping.signal);
   keepAdvancing(authority, log, stopping.signal);
+  const afterMs = configuration["identity.agentLoss"];
+  if (afterMs !== undefined)
+    denyLostAgents({ authority, connected, afterMs, nowMs: Date.now, onLost: (...lost) => audit.lostAgent(...lost) }, stopping.signal);
   const telemetry = await serveTelemetry(configuration["identity.authorityTelemetry"], {
     metrics: () => metrics.expose() + (traces?.metric.expose() ?? ""),
     problem: () => authorityProblem(authority),

@@ -21,6 +21,12 @@ export const identityMintCommand: Command = defineCommand({
     audience: { kind: "list", value: "NAME", summary: "a JWT-SVID for this audience instead of a certificate" },
     dns: { kind: "list", value: "NAME", summary: "a DNS name in the certificate" },
     ttl: { kind: "duration", value: "TIME", summary: "how long it lives; 15m for certificates and 5m for tokens unless given" },
+    class: {
+      kind: "choice",
+      choices: ["service", "gateway", "data", "legacy"],
+      default: "service",
+      summary: "what it is for, which says how long a certificate may live: 1h, 24h, 72h, 168h",
+    },
     out: { kind: "text", value: "DIR", completes: "directory", summary: "write svid.pem, svid_key.pem and bundle.pem there" },
     ...COMMON,
   },
@@ -30,8 +36,8 @@ export const identityMintCommand: Command = defineCommand({
   ],
   run: async (invocation) => {
     const { mint } = await import("../identity/registry.ts");
-    const { dns, ttl, ...flags } = invocation.flags;
-    return mint(invocation, { ...flags, dnsNames: dns, ttlMs: ttl, spiffeId: invocation.operands[0] ?? "" });
+    const { dns, ttl, class: componentClass, ...flags } = invocation.flags;
+    return mint(invocation, { ...flags, dnsNames: dns, ttlMs: ttl, componentClass, spiffeId: invocation.operands[0] ?? "" });
   },
 });
 

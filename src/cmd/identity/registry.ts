@@ -72,6 +72,7 @@ export interface MintOptions extends RegistryOptions {
   readonly audience: readonly string[];
   readonly dnsNames: readonly string[];
   readonly ttlMs: number | undefined;
+  readonly componentClass: string;
   /** A directory; undefined prints. */
   readonly out: string | undefined;
 }
@@ -80,7 +81,7 @@ export async function mint(invocation: Invocation, options: MintOptions): Promis
   const { terminal } = invocation;
   const directory = stateDirectoryOf(invocation, options);
   if (directory === undefined) return EXIT.unable;
-  const { spiffeId, audience, dnsNames, ttlMs = 0, format } = options;
+  const { spiffeId, audience, dnsNames, ttlMs = 0, componentClass, format } = options;
   if (audience.length > 0) {
     const request = { spiffeId, audience: [...audience], ttlMs: BigInt(ttlMs) };
     const { token, expiresAtMs } = await withAuthority(directory, (channel) => channel.unary(method.mintJwtSvid, request, CALL));
@@ -89,7 +90,13 @@ export async function mint(invocation: Invocation, options: MintOptions): Promis
     return EXIT.yes;
   }
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const request = { spiffeId, publicKey: publicKey.export({ type: "spki", format: "der" }), ttlMs: BigInt(ttlMs), dnsNames: [...dnsNames] };
+  const request = {
+    spiffeId,
+    publicKey: publicKey.export({ type: "spki", format: "der" }),
+    ttlMs: BigInt(ttlMs),
+    dnsNames: [...dnsNames],
+    componentClass,
+  };
   const minted = await withAuthority(directory, (channel) => channel.unary(method.mintX509Svid, request, CALL));
   const key = encodePem({ label: "PRIVATE KEY", der: privateKey.export({ type: "pkcs8", format: "der" }) });
   await hand(invocation, options, { chain: chainOf(minted), key, bundle: bundleOf(minted), serial: minted.svid?.serial ?? "" });

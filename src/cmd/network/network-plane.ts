@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { cgroupAttestor, launchedAttestor } from "../../identity/attestation/launched-attestor.ts";
 import { systemdAttestor } from "../../identity/attestation/systemd-attestor.ts";
 import type { Entry } from "../../identity/authority/entry.ts";
-import { RegistrationIndex } from "../../identity/authority/registration-index.ts";
+import { SelectorIndex } from "../../identity/selector-index.ts";
 import { writeFileAtomic } from "../../lib/atomic-write.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { messageOf, VigilError } from "../../lib/error.ts";
@@ -48,7 +48,8 @@ export class NetworkPlane {
   readonly #stopping = new AbortController();
   readonly #kernelFlows: KernelFlows;
   #files: FollowedFiles | undefined;
-  #index = new RegistrationIndex<Entry>([]);
+  #entries: ReadonlyMap<string, Entry> = new Map();
+  #index = new SelectorIndex<Entry>();
   #byId: ReadonlyMap<string, Entry> = new Map();
   /** Who enforced for the process before, while they may come back. */
   #expected: ReadonlySet<string> = new Set();
@@ -151,8 +152,8 @@ export class NetworkPlane {
 
   /** By `shop/orders`, or by `orders` where only one namespace has it. */
   entryNamed(name: string): Entry | undefined {
-    if (name.includes("/")) return this.#index.get(name);
-    const found = [...this.#index.entries()].filter((entry) => entry.name.endsWith(`/${name}`));
+    if (name.includes("/")) return this.#entries.get(name);
+    const found = [...this.#entries.values()].filter((entry) => entry.name.endsWith(`/${name}`));
     return found.length === 1 ? found[0] : undefined;
   }
 
@@ -197,7 +198,9 @@ export class NetworkPlane {
 
   #take(files: FollowedFiles): void {
     this.#files = files;
-    this.#index = new RegistrationIndex(files.entries);
+    this.#entries = new Map(files.entries.map((entry) => [entry.id, entry]));
+    this.#index = new SelectorIndex();
+    for (const entry of this.#entries.values()) this.#index.add(entry);
     this.#byId = new Map(files.entries.map((entry) => [entry.spiffeId, entry]));
     this.#planExpiry(files.set);
   }
@@ -246,7 +249,7 @@ export class NetworkPlane {
   /** The one workload that is all of this; several cannot be told apart. */
   #workloadOf(selectors: ReadonlySet<string>): Entry | undefined {
     // How it was started says which it is, whatever else its registration asks for.
-    for (const selector of selectors) if (selector.startsWith(LAUNCHED)) return this.#index.get(selector.slice(LAUNCHED.length));
+    for (const selector of selectors) if (selector.startsWith(LAUNCHED)) return this.#entries.get(selector.slice(LAUNCHED.length));
     const found = this.#index.match(selectors);
     return found.length === 1 ? found[0] : undefined;
   }

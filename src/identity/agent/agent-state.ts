@@ -6,7 +6,7 @@ import type { BundleSource } from "../../spiffe/bundle-source.ts";
 import { parseTrustDomain, type SpiffeId, type TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { jwkOf } from "../../spiffe/token-key.ts";
 import type { Bundles, Denials as DenialsMessage, SyncResponse } from "../generated/vigil/authority/v1/authority_pb.ts";
-import { SelectorIndex } from "./selector-index.ts";
+import { SelectorIndex } from "../selector-index.ts";
 import { parseEntry, type ServedEntry } from "./served-entry.ts";
 
 /** A trust domain that is trusted, with its bundle in the forms in which workloads get it. */

@@ -1,10 +1,13 @@
 /** `vigil.authority.v1.AuthorityAdmin`: what the command line calls, over the unix socket. */
+
 import { create } from "@bufbuild/protobuf";
 import type { CallContext } from "../../grpc/call-context.ts";
 import { GrpcError } from "../../grpc/grpc-error.ts";
 import { implementService, type ServiceImplementation } from "../../grpc/service.ts";
+import { formatDuration } from "../../lib/duration.ts";
 import { VigilError } from "../../lib/error.ts";
 import { encodeJson } from "../../lib/json.ts";
+import { COMPONENT_CLASSES, type ComponentClass } from "../../resource/workload.ts";
 import { jsonOfTrustBundle, parseTrustBundle } from "../../spiffe/bundle.ts";
 import { parseFederationEndpoint } from "../../spiffe/federation.ts";
 import { parseSpiffeId, parseTrustDomain, pathOf, type SpiffeId } from "../../spiffe/spiffe-id.ts";
@@ -16,6 +19,7 @@ import {
   type FederateRequest,
   type FederationState,
   FederationStateSchema,
+  type MintX509SvidRequest,
 } from "../generated/vigil/authority/v1/authority_pb.ts";
 import type { Authority, MintRequest } from "./authority.ts";
 import { authorityError } from "./authority-error.ts";
@@ -137,15 +141,19 @@ export function adminService(options: AdminServiceOptions): ServiceImplementatio
       adminOf(context);
       return pageOf(authority, pageToken, pageSize === 0 ? MAX_PAGE : Math.min(pageSize, MAX_PAGE));
     },
-    async mintX509Svid({ spiffeId, publicKey, ttlMs, dnsNames }, context) {
+    async mintX509Svid({ spiffeId, publicKey, ttlMs, dnsNames, componentClass }, context) {
       const requester = adminOf(context);
-      const svid = unwrap(await authority.mintX509(mintRequestOf(options, spiffeId, ttlMs, dnsNames), publicKey, requester));
+      const svid = unwrap(
+        await authority.mintX509(mintRequestOf(options, { spiffeId, ttlMs, dnsNames, componentClass }), publicKey, requester),
+      );
       onCommand({ requester, action: "mint", object: svid.spiffeId, message: `serial ${svid.serial}` });
       return { svid: svidMessage(svid), bundles: bundlesMessage(authority) };
     },
     async mintJwtSvid({ spiffeId, audience, ttlMs }, context) {
       const requester = adminOf(context);
-      const minted = unwrap(await authority.mintJwt(mintRequestOf(options, spiffeId, ttlMs, []), audience, requester));
+      const minted = unwrap(
+        await authority.mintJwt(mintRequestOf(options, { spiffeId, ttlMs, dnsNames: [], componentClass: "" }), audience, requester),
+      );
       onCommand({ requester, action: "mint", object: minted.spiffeId, message: `a token for ${audience.join(", ")}` });
       return { token: minted.token, expiresAtMs: BigInt(minted.expiresAtMs) };
     },
@@ -200,17 +208,35 @@ function workloadIdOf(text: string): SpiffeId {
 
 const LABEL = /^(?=.{1,253}$)(?:\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
-function mintRequestOf({ maxMintTtlMs }: AdminServiceOptions, spiffeId: string, ttlMs: bigint, dnsNames: readonly string[]): MintRequest {
+function mintRequestOf(
+  { maxMintTtlMs }: AdminServiceOptions,
+  {
+    spiffeId,
+    ttlMs,
+    dnsNames,
+    componentClass,
+  }: Pick<MintX509SvidRequest, "spiffeId" | "ttlMs" | "componentClass"> & { readonly dnsNames: readonly string[] },
+): MintRequest {
   const wantedMs = ttlMs === 0n ? undefined : Number(ttlMs);
-  if (wantedMs !== undefined && !(wantedMs >= 1000 && wantedMs <= maxMintTtlMs))
-    throw new GrpcError("INVALID_ARGUMENT", `expected a lifetime from 1 s to ${Math.floor(maxMintTtlMs / 1000)} s`);
+  const name = classOf(componentClass);
+  // No way past the lifetimes of the classes but a class that is named (requirement I12).
+  const longestMs = Math.min(maxMintTtlMs, COMPONENT_CLASSES[name].maxX509TtlMs);
+  if (wantedMs !== undefined && !(wantedMs >= 1000 && wantedMs <= longestMs))
+    throw new GrpcError("INVALID_ARGUMENT", `expected a lifetime from 1 s to ${formatDuration(longestMs)} in the class \`${name}\``);
   const wrong = dnsNames.find((name) => !LABEL.test(name));
   if (wrong !== undefined || dnsNames.length > 64)
     throw new GrpcError(
       "INVALID_ARGUMENT",
       `expected up to 64 DNS names in lower case${wrong === undefined ? "" : `, got \`${wrong.slice(0, 100)}\``}`,
     );
-  return { spiffeId: workloadIdOf(spiffeId), ttlMs: wantedMs, dnsNames };
+  const usualMs = Math.min(longestMs, COMPONENT_CLASSES[name].x509TtlMs);
+  return { spiffeId: workloadIdOf(spiffeId), ttlMs: wantedMs ?? (componentClass === "" ? undefined : usualMs), dnsNames, class: name };
+}
+
+function classOf(text: string): ComponentClass {
+  if (text === "") return "service";
+  if (Object.hasOwn(COMPONENT_CLASSES, text)) return text as ComponentClass; // a key of the object
+  throw new GrpcError("INVALID_ARGUMENT", `expected the class service, gateway, data or legacy, got \`${text.slice(0, 100)}\``);
 }
 
 /** Entries in the order of their IDs, from the one after the token. */

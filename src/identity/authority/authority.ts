@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { VigilError } from "../../lib/error.ts";
 import { encodeJson } from "../../lib/json.ts";
 import { err, type Result } from "../../lib/result.ts";
-import { COMPONENT_CLASSES } from "../../resource/workload.ts";
+import { COMPONENT_CLASSES, type ComponentClass } from "../../resource/workload.ts";
 import { jsonOfTrustBundle, type TrustBundle } from "../../spiffe/bundle.ts";
 import { type SpiffeId, spiffeIdOf, type TrustDomain, trustDomainOf } from "../../spiffe/spiffe-id.ts";
 import { authorityError } from "./authority-error.ts";
@@ -51,6 +51,8 @@ export interface MintRequest {
   /** Undefined: by default. */
   readonly ttlMs: number | undefined;
   readonly dnsNames: readonly string[];
+  /** `service` unless given. */
+  readonly class?: ComponentClass;
 }
 
 /** The part of the state that is told to agents; each field is another object when it changed. */
@@ -314,14 +316,13 @@ function documentsOf(bundles: readonly TrustBundle[], before: ReadonlyMap<TrustD
 const unknownEntry = (entryId: string): VigilError<IssuanceErrorCode> =>
   new VigilError("IDENTITY_UNKNOWN_ENTRY", `the entry \`${entryId.slice(0, 200)}\` is not registered for this agent`);
 
-function factsOf({ spiffeId, ttlMs, dnsNames }: MintRequest): WorkloadFacts {
-  const { service } = COMPONENT_CLASSES;
-  const x509TtlMs = ttlMs ?? service.x509TtlMs;
+function factsOf({ spiffeId, ttlMs, dnsNames, class: name = "service" }: MintRequest): WorkloadFacts {
+  const x509TtlMs = ttlMs ?? COMPONENT_CLASSES[name].x509TtlMs;
   return {
     name: "",
     spiffeId,
     selectors: [],
-    class: "service",
+    class: name,
     x509TtlMs,
     jwtTtlMs: ttlMs ?? 5 * 60_000,
     rotateAfterMs: x509TtlMs / 2,
