@@ -154,10 +154,11 @@ test("ordinary work raises none of them", { timeout: 60_000 }, async () => {
 });
 
 const NGINX_PORT = 18_196;
-const REQUESTS = 1_200;
+const REQUESTS = 600;
 const CLIENTS = 8;
+const REQUEST_MS = 5_000;
 
-test("nginx under load, reloaded and stopped, raises none of them", { timeout: 60_000 }, async () => {
+test("nginx under load, reloaded and stopped, raises none of them", { timeout: 120_000 }, async () => {
   const site = join(ordinary, "site");
   mkdirSync(site);
   writeFileSync(join(site, "index.html"), "hello\n");
@@ -170,24 +171,30 @@ http { access_log ${site}/access.log; ${paths} server { listen 127.0.0.1:${NGINX
   const nginx = spawn("/usr/sbin/nginx", ["-c", join(site, "nginx.conf")], { stdio: "ignore" });
   const ended = once(nginx, "exit");
   const get = async (keepsConnection: boolean): Promise<string> => {
-    const response = await fetch(`http://127.0.0.1:${NGINX_PORT}/`, keepsConnection ? {} : { headers: { connection: "close" } });
+    const headers: Record<string, string> = keepsConnection ? {} : { connection: "close" };
+    const response = await fetch(`http://127.0.0.1:${NGINX_PORT}/`, { headers, signal: AbortSignal.timeout(REQUEST_MS) });
     return response.text();
   };
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if ((await get(false).catch(() => "")) !== "") break;
-    await pause(50);
-  }
-  const client = async (): Promise<void> => {
-    for (let number = 0; number < REQUESTS / CLIENTS; number++) {
-      // A worker that is told to stop closes kept connections: who has just sent a request on one sends it again.
-      const text = await get(number % 4 !== 0).catch(() => get(false));
-      expect(text).toBe("hello\n");
+  /** A worker that is told to stop closes kept connections: who has just sent a request on one sends it again. */
+  const getAtLast = async (keepsConnection: boolean): Promise<string> => {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const text = await get(keepsConnection && attempt === 0).catch(() => "");
+      if (text !== "") return text;
+      await pause(50);
     }
+    return "";
   };
-  const load = Promise.all(Array.from({ length: CLIENTS }, client));
-  nginx.kill("SIGHUP");
-  await load;
-  nginx.kill("SIGQUIT");
+  try {
+    await getAtLast(false);
+    const client = async (): Promise<void> => {
+      for (let number = 0; number < REQUESTS / CLIENTS; number++) expect(await getAtLast(number % 4 !== 0)).toBe("hello\n");
+    };
+    const load = Promise.all(Array.from({ length: CLIENTS }, client));
+    nginx.kill("SIGHUP");
+    await load;
+  } finally {
+    nginx.kill("SIGTERM");
+  }
   expect(await ended).toEqual([0, null]);
   watched.sensor.drain();
   expect(watched.events.filter(({ type, caller }) => type === "openat" && caller.name === "nginx").length).toBeGreaterThan(REQUESTS);
