@@ -13,6 +13,8 @@ import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
 import { identity } from "./section/identity.ts";
 import { manyPolicies } from "./section/many-policies.ts";
+import { network } from "./section/network.ts";
+import { networkPath } from "./section/network-path.ts";
 import { profile } from "./section/profile.ts";
 import { review } from "./section/review.ts";
 import { ring } from "./section/ring.ts";
@@ -33,6 +35,8 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   detection,
   sensor,
   profile,
+  network,
+  "network-path": networkPath,
   access,
   conflicts,
 };

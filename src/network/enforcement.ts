@@ -6,7 +6,6 @@ import {
   attachCgroup,
   type Collection,
   cgroup2Path,
-  codecOf,
   type KernelProgram,
   KeyedMap,
   type Link,
@@ -32,13 +31,12 @@ import { NameLearning } from "./dns/name-learning.ts";
 import { QuestionGate } from "./dns/question-gate.ts";
 import { restoreProgram } from "./dns/redirect-programs.ts";
 import { addressKey, type Whereabouts } from "./encode-whereabouts.ts";
-import { type FlowNames, flowOf, type NetworkFlow } from "./flow.ts";
+import { type FlowNames, flowHandler, type NetworkFlow } from "./flow.ts";
 import {
   type AddressFacts,
   type AddressKey,
   DEFAULT_SIZES,
   DIRECTION_NUMBER,
-  FLOW_RECORD,
   type NetworkMaps,
   type NetworkSizes,
   networkMaps,
@@ -372,14 +370,10 @@ function readFlows(
 ): void {
   if (onFlow === undefined) return;
   const { maps, loaded, names, opening } = parts;
-  const codec = codecOf(FLOW_RECORD);
   const source: RingSource = {
     map: loaded.map(maps.events),
     losses: loaded.perCpu(maps.losses),
-    onRecord: (view, offset) => {
-      const record = codec.decode(view, offset);
-      onFlow(flowOf(record, names.get(record.generation)));
-    },
+    onRecord: flowHandler(names, onFlow),
   };
   opening.use(new RingReader([source], onLoss === undefined ? {} : { onLoss })).resume();
 }

@@ -1,10 +1,11 @@
 /** A step of a flow, as the kernel's record tells it. */
+import { codecOf } from "../ebpf/index.ts";
 import { formatIpAddress, isIpv4Mapped } from "../lib/ip-network.ts";
 import type { Direction } from "../policy/access/access-rule.ts";
 import type { Ground } from "../policy/access/decide-access.ts";
 import type { Endpoint } from "../policy/access/endpoint.ts";
 import type { Protocol } from "../resource/port-spec.ts";
-import { type FlowRecord, HOOKS, PROTOCOL_NUMBER, STEPS } from "./kernel-maps.ts";
+import { FLOW_RECORD, type FlowRecord, HOOKS, PROTOCOL_NUMBER, STEPS } from "./kernel-maps.ts";
 
 export interface NetworkFlow {
   /** Nanoseconds since boot. */
@@ -47,6 +48,20 @@ export interface FlowNames {
   readonly grounds: readonly (Ground | undefined)[];
 }
 
+/** Tells of each record of the ring. */
+export function flowHandler(
+  names: ReadonlyMap<number, FlowNames>,
+  onFlow: (flow: NetworkFlow) => void,
+): (view: DataView, offset: number) => void {
+  const codec = codecOf(FLOW_RECORD);
+  const into = codec.create();
+  return (view, offset) => {
+    const record = codec.decodeInto(view, offset, into);
+    onFlow(flowOf(record, names.get(record.generation)));
+  };
+}
+
+/** What a record says; it may be overwritten afterwards. */
 export function flowOf(record: FlowRecord, names: FlowNames | undefined): NetworkFlow {
   const direction: Direction = record.direction === 0 ? "egress" : "ingress";
   const hook = HOOKS[record.hook] ?? "packet";
@@ -71,7 +86,7 @@ export function flowOf(record: FlowRecord, names: FlowNames | undefined): Networ
     verdict: record.verdict === 0 ? "deny" : record.verdict === 1 ? "allow" : "audit",
     hook,
     direction,
-    protocol: PROTOCOLS.find((name) => PROTOCOL_NUMBER[name] === record.protocol),
+    protocol: PROTOCOLS[record.protocol],
     source: isSource ? own : peer,
     destination: isSource ? peer : own,
     ground: names?.grounds[record.ground],
@@ -82,10 +97,36 @@ export function flowOf(record: FlowRecord, names: FlowNames | undefined): Networ
   };
 }
 
-const PROTOCOLS = ["tcp", "udp", "sctp", "icmp", "icmpv6"] as const;
+/** By number. */
+const PROTOCOLS: readonly (Protocol | undefined)[] = Object.entries(PROTOCOL_NUMBER).reduce<(Protocol | undefined)[]>(
+  (names, [name, number]) => {
+    names[number] = name as Protocol; // the keys are protocols
+    return names;
+  },
+  [],
+);
+
+/** Texts of addresses, since most flows are between the same few. */
+const TEXTS = new Map<bigint, Map<bigint, string>>();
+const MAX_TEXTS = 16_384;
+let textCount = 0;
 
 function addressText(high: bigint, low: bigint): string {
   if (high === 0n && low === 0n) return "";
+  const known = TEXTS.get(high)?.get(low);
+  if (known !== undefined) return known;
+  if (textCount++ >= MAX_TEXTS) {
+    TEXTS.clear();
+    textCount = 1;
+  }
+  const text = formatHalves(high, low);
+  const family = TEXTS.get(high);
+  if (family === undefined) TEXTS.set(high, new Map([[low, text]]));
+  else family.set(low, text);
+  return text;
+}
+
+function formatHalves(high: bigint, low: bigint): string {
   const octets = new Uint8Array(16);
   const view = new DataView(octets.buffer);
   view.setBigUint64(0, high, true);
