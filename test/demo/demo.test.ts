@@ -8,9 +8,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { instanceOf } from "../../src/cmd/installation-instance.ts";
 import { cgroup2Path } from "../../src/linux/mounts.ts";
+import { vigil } from "../command/run-vigil.ts";
 import { ROOT } from "../source-tree.ts";
 
 const NOBODY = 65_534;
+/** The next network process believes for ten seconds that who enforced still does. */
+const FORGOTTEN_AFTER_MS = 11_000;
 const SCENES = [
   "allowed calls flow",
   "a direct call is refused",
@@ -112,11 +115,33 @@ describe("vigil up --demo --once", () => {
   });
 });
 
-test("without --once the shop stays open until Ctrl-C, which ends everything", { timeout: 300_000 }, async () => {
+test("without --once the shop stays open, also through kill -9 of the network process, until Ctrl-C, which ends everything", {
+  timeout: 300_000,
+}, async () => {
   const demo = start([]);
   const instance = await instanceOfDemo(demo);
   while (!demo.stdout().includes("Ctrl-C ends everything") && demo.process.exitCode === null) await pause(100);
-  expect(demo.stdout()).toContain(`flows --follow --state ${demo.folder}`);
+  expect({ stderr: demo.stderr(), code: demo.process.exitCode }).toMatchObject({ code: null });
+  const state = / --state (\S+)/.exec(demo.stdout())?.[1] ?? "";
+  expect(state).toContain(demo.folder);
+
+  // What the kernel lets through because a service enforces goes on when the process dies that knew it, and when its next one has asked all again.
+  const statusOf = (): { readonly pid: number; readonly state: string } =>
+    JSON.parse(vigil(["status", "--state", state, "-o", "json"]).stdout).processes.find(
+      ({ name }: { readonly name: string }) => name === "network",
+    );
+  const { pid } = statusOf();
+  const killedAt = new Date().toISOString();
+  process.kill(pid, "SIGKILL");
+  while (statusOf().pid === pid || statusOf().state !== "ready") await pause(200);
+  await pause(FORGOTTEN_AFTER_MS);
+  const flows = (...words: readonly string[]): readonly unknown[] =>
+    JSON.parse(vigil(["flows", "--state", state, "--since", killedAt, "-o", "json", ...words]).stdout);
+  const since = new Date().toISOString();
+  while (flows("--since", since, "--from", "orders", "--to", "payments", "--layer", "process", "--verdict", "allow").length === 0)
+    await pause(500);
+  expect(flows("--verdict", "deny")).toEqual([]);
+
   demo.process.kill("SIGINT");
   expect(await demo.ended).toBe(130);
   expect(demo.stderr()).toMatch(/draining …\nstopped\n$/);

@@ -40,7 +40,7 @@ export interface Stage {
 }
 
 const PAYMENTS = "AccessPolicy shop/payments-callers";
-const FLOW_WITHIN_MS = 10_000;
+const FLOW_WITHIN_MS = 30_000;
 const LOOK_MS = 50;
 
 interface WantedFlow {
@@ -219,7 +219,8 @@ export async function stolenCertificate(stage: Stage): Promise<Outcome> {
 }
 
 const LOAD_CLIENTS = 4;
-const EDIT_WITHIN_MS = 15_000;
+const EDIT_WITHIN_MS = 60_000;
+const MAX_UNDER_WAY = 4;
 const LOAD_MS = 700;
 const CALL_EVERY_MS = 25;
 const CHECKOUT_WITHIN_MS = 20_000;
@@ -248,10 +249,15 @@ export async function policyEdit(stage: Stage): Promise<Outcome> {
   const untilSeen = async (isSeen: (answer: ShellAnswer) => boolean): Promise<number | undefined> => {
     const startMs = performance.now();
     let seenMs: number | undefined;
+    let underWay = 0;
     while (seenMs === undefined && performance.now() - startMs < EDIT_WITHIN_MS) {
-      void front.call(call).then((answer) => {
-        if (isSeen(answer)) seenMs ??= performance.now() - startMs;
-      });
+      if (underWay < MAX_UNDER_WAY) {
+        underWay++;
+        void front.call(call).then((answer) => {
+          underWay--;
+          if (isSeen(answer)) seenMs ??= performance.now() - startMs;
+        });
+      }
       await pause(CALL_EVERY_MS);
     }
     return seenMs;

@@ -47,7 +47,7 @@ export interface ShellAnswer {
 
 /** In a checkout there is no build that the services could load: they load the sources, as this process does. */
 const SOURCE_FLAGS: readonly string[] = extname(import.meta.url) === ".ts" ? ["--conditions=vigil-source"] : [];
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 120_000;
 const MEBIBYTE = 1024 * 1024;
 
 interface Program {

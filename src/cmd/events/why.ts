@@ -136,9 +136,10 @@ function aboutFlow(event: FlowEvent): About {
     title: printable(`${event.verdict.toUpperCase()} ${flowText(event)}`),
     facts: [
       ["because", printable(event.reason)],
-      ["policy", event.policy],
-      ["rule", event.rule],
-      ["written in", event.source],
+      // UNTRUSTED: a service that was broken into says of its own calls what it likes.
+      ["policy", printable(event.policy)],
+      ["rule", printable(event.rule)],
+      ["written in", printable(event.source)],
       ["decided by", `${event.layer}, ${event.direction}${event.latencyUs === 0 ? "" : `, in ${formatDuration(event.latencyUs / 1_000)}`}`],
       ["from", end(srcName, srcId, srcIp, srcPort)],
       ["to", `${end(dstName, dstId, dstIp, dstPort)}, ${event.proto}${event.isEncrypted ? ", encrypted" : ""}`],
@@ -149,7 +150,7 @@ function aboutFlow(event: FlowEvent): About {
       ["community id", event.communityId],
       ["execution", event.execId],
     ],
-    more: event.policy === "" ? [] : ["", `What it asks for: vigil policy explain ${event.policy.split(/[ /]/).at(-1) ?? ""}`],
+    more: event.policy === "" ? [] : ["", printable(`What it asks for: vigil policy explain ${event.policy.split(/[ /]/).at(-1) ?? ""}`)],
   };
 }
 

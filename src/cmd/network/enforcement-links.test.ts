@@ -160,6 +160,17 @@ test.each([
   expect({ changes: changes.flat(), decisions }).toEqual({ changes: [], decisions: [] });
 });
 
+test("one user cannot keep the others away by connections that say nothing", async () => {
+  const silent = Array.from({ length: 40 }, () => connect(path).on("error", () => {}));
+  const answers = await Promise.race([...silent.map((socket) => text(socket)), pause(3_000, "")]);
+  expect(answers).toContain("too many connections");
+  for (const socket of silent) socket.destroy();
+  await pause(50);
+  const link = openEnforcementLink({ socket: path });
+  await link.ready;
+  link.close();
+});
+
 test("a line without an end is cut off", async () => {
   const socket = connect(path);
   socket.on("error", () => {});

@@ -45,6 +45,10 @@ export interface EnforcementLinksOptions {
 }
 
 const MAX_LINKS = 1_024;
+/** Connections of one user that have not said yet who they are. */
+const MAX_STRANGERS_PER_USER = 32;
+/** Decisions of one link in a second; more are counted. */
+const MAX_DECISIONS_PER_SECOND = 5_000;
 /** Of one line. UNTRUSTED: what services send. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
 const MAX_TEXT_CHARACTERS = 2_048;
@@ -55,6 +59,8 @@ export class EnforcementLinks {
   readonly #options: EnforcementLinksOptions;
   readonly #server: Server;
   readonly #links = new Map<Socket, string>();
+  /** By user. */
+  readonly #strangers = new Map<number, number>();
   readonly #sockets = new Set<Socket>();
 
   constructor(options: EnforcementLinksOptions) {
@@ -94,6 +100,7 @@ export class EnforcementLinks {
     const caller = this.#open(socket);
     let entry: Entry | undefined;
     let rest = "";
+    const pace = new Pace(MAX_DECISIONS_PER_SECOND);
     let last: Promise<void> = Promise.resolve();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
@@ -106,7 +113,8 @@ export class EnforcementLinks {
         .then(async () => {
           for (const line of lines) {
             if (entry === undefined) entry = await this.#register(socket, caller, line);
-            else this.#hear(entry, line);
+            else if (pace.allows(performance.now())) this.#hear(entry, line);
+            else this.#options.onLoss(1);
           }
         })
         .catch((error) => this.#refuse(socket, messageOf(error)))
@@ -116,12 +124,22 @@ export class EnforcementLinks {
       this.#sockets.delete(socket);
       caller?.[Symbol.dispose]();
       if (this.#links.delete(socket)) this.#options.onChange();
+      else if (caller !== undefined) this.#countStranger(caller, -1);
     });
+  }
+
+  #countStranger({ credentials: { uid } }: AttestedConnection, change: 1 | -1): number {
+    const count = (this.#strangers.get(uid) ?? 0) + change;
+    if (count <= 0) this.#strangers.delete(uid);
+    else this.#strangers.set(uid, count);
+    return count;
   }
 
   #open(socket: Socket): AttestedConnection | undefined {
     try {
-      return AttestedConnection.open(socket, this.#options.attestors);
+      const caller = AttestedConnection.open(socket, this.#options.attestors);
+      if (this.#countStranger(caller, 1) > MAX_STRANGERS_PER_USER) this.#refuse(socket, "too many connections of this user ask at once");
+      return caller;
     } catch (error) {
       this.#refuse(socket, messageOf(error));
       return undefined;
@@ -140,7 +158,8 @@ export class EnforcementLinks {
       this.#refuse(socket, "the process is not one registered workload: start it with `vigil run --as`");
       return undefined;
     }
-    if (socket.destroyed) return undefined;
+    if (socket.destroyed || socket.writableEnded) return undefined;
+    this.#countStranger(caller, -1);
     this.#links.set(socket, entry.name);
     // The kernel lets through what only the process can judge from now on, not before.
     this.#options.onChange();
@@ -149,7 +168,7 @@ export class EnforcementLinks {
   }
 
   #refuse(socket: Socket, message: string): void {
-    if (socket.destroyed) return;
+    if (socket.destroyed || socket.writableEnded) return;
     say(socket, { kind: "refused", message });
     socket.end();
   }
@@ -175,6 +194,24 @@ export class EnforcementLinks {
       latencyUs: numberIn(message, "latencyUs"),
       reason: isJsonObject(refusal) ? textIn(refusal, "detail") : "",
     });
+  }
+}
+
+/** So many in each second. */
+class Pace {
+  readonly #limit: number;
+  #count = 0;
+  #second = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  allows(nowMs: number): boolean {
+    const second = Math.floor(nowMs / 1_000);
+    if (second !== this.#second) this.#count = 0;
+    this.#second = second;
+    return ++this.#count <= this.#limit;
   }
 }
 
