@@ -12,6 +12,7 @@ import { detection } from "./section/detection.ts";
 import { expressions } from "./section/expressions.ts";
 import { handshakes } from "./section/handshakes.ts";
 import { identity } from "./section/identity.ts";
+import { manyIdentities } from "./section/many-identities.ts";
 import { manyPolicies } from "./section/many-policies.ts";
 import { network } from "./section/network.ts";
 import { networkPath } from "./section/network-path.ts";
@@ -31,6 +32,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   handshakes,
   identity,
   "serving-identities": servingIdentities,
+  "many-identities": manyIdentities,
   ring,
   detection,
   sensor,

@@ -1,7 +1,6 @@
 /** Identities verified, and handed out end to end by servers of their own process, beside go-spiffe, jose and SPIRE. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { generateKeyPairSync, webcrypto } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import "../../test/identity/reflect-metadata.ts";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -17,6 +16,7 @@ import { peerProgram } from "../../test/interop/peer-program.ts";
 import { RunningSpire } from "../../test/interop/running-spire.ts";
 import { cpuNsPerOperation, measureGo } from "../engine/go-spiffe.ts";
 import { type Contestant, compete, cpuNs } from "../measure.ts";
+import { cpuSecondsOf } from "../process-time.ts";
 import type { Section } from "../report.ts";
 
 const AT_ONCE = 16;
@@ -61,16 +61,6 @@ async function verifying(): Promise<readonly [chain: number, token: number, jose
 
 function must(result: { readonly ok: boolean }): void {
   if (!result.ok) throw new Error("what is measured must be accepted");
-}
-
-const TICKS_PER_SECOND = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
-
-/** Processor time of a process so far, all its threads (proc_pid_stat(5): utime and stime). */
-function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
 /** How often a process answers in one second of its processor time. */
