@@ -9,6 +9,7 @@ import type { ServerCore } from "./server-core.ts";
 import type { ServerMethod } from "./service.ts";
 import { encodeStatusMessage, GRPC_STATUS } from "./status.ts";
 
+const NO_ERROR = 0;
 const REFUSED_STREAM = 7;
 
 export class ServerSession implements GrpcSession {
@@ -123,12 +124,19 @@ function headerListBytes(headers: IncomingHttpHeaders): number {
 function refuseHttp(stream: ServerHttp2Stream, status: number): void {
   stream.on("error", () => undefined);
   stream.respond({ ":status": status }, { endStream: true });
-  stream.resume();
+  hangUp(stream);
 }
 
 function refuse(stream: ServerHttp2Stream, { status, message }: GrpcError): void {
   stream.on("error", () => undefined);
   const headers = { ":status": 200, "content-type": "application/grpc+proto", "grpc-status": String(GRPC_STATUS[status]) };
   stream.respond({ ...headers, "grpc-message": encodeStatusMessage(message) }, { endStream: true });
+  hangUp(stream);
+}
+
+/** Who was refused and goes on sending is not listened to (RFC 9113 §8.1). No sweep would end such a stream: it is no call. */
+function hangUp(stream: ServerHttp2Stream): void {
   stream.resume();
+  // The answer goes out in this turn.
+  setImmediate(() => stream.close(NO_ERROR));
 }

@@ -284,6 +284,8 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
       () => peer(Buffer.concat([buildLeaf(a.authority), Buffer.of(0)])),
       () => peer(buildLeaf(a.authority, { version: 0 })),
       () => leafWith({ again: keyUsage([DIGITAL_SIGNATURE]) }),
+      () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0xc2, Buffer.from("web"))]) }),
+      () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0x89, Buffer.from("web"))]) }),
     ],
   ],
   "x509-validity": [

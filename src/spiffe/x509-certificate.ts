@@ -220,6 +220,8 @@ function readConstraints(reader: DerReader, _: boolean, draft: Draft): void {
 /** GeneralName tags: dNSName and uniformResourceIdentifier. */
 const DNS_NAME = contextTag(2);
 const URI = contextTag(6);
+/** All of GeneralName (RFC 5280 §4.2.1.6): constructed are otherName, x400Address, directoryName and ediPartyName. */
+const GENERAL_NAMES: ReadonlySet<number> = new Set([...[1, 2, 6, 7, 8].map(contextTag), ...[0, 3, 4, 5].map(constructedContextTag)]);
 
 function readAlternativeNames(reader: DerReader, isCritical: boolean, draft: Draft): void {
   const uris: string[] = [];
@@ -231,7 +233,8 @@ function readAlternativeNames(reader: DerReader, isCritical: boolean, draft: Dra
       // latin1 keeps every octet: what is not ASCII is refused by whoever parses the name.
       if (tag === URI) uris.push(Buffer.from(content).toString("latin1"));
       else if (tag === DNS_NAME) dnsNames.push(Buffer.from(content).toString("latin1"));
-      else otherTags.push(tag);
+      else if (GENERAL_NAMES.has(tag)) otherTags.push(tag);
+      else throw new SpiffeError("x509-encoding", "an alternative name of the certificate is of no kind that there is");
     });
   });
   draft.names = { isCritical, uris, dnsNames, otherTags };

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- [--minutes N] [--only NAME] [--seed N] [--input N]`: runs the targets in turn, ten minutes in all unless told otherwise,
+ * `npm run fuzz -- [--minutes N] [--only NAME]… [--seed N] [--input N]`: runs the targets in turn, ten minutes in all unless told otherwise,
  * and exits with 1 when one of them fails, crashes or hangs. The failing input is saved and can be run again by its number.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { FuzzTarget } from "./target.ts";
 import { targets } from "./targets.ts";
-import type { Failure, WorkerOptions } from "./worker.ts";
+import type { Failure, Reached, WorkerOptions } from "./worker.ts";
 
 const LOOK_MS = 500;
 const PROGRESS_MS = 10_000;
@@ -19,15 +19,15 @@ const MAX_HEAP_MB = 2048;
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "10" },
-    only: { type: "string" },
+    only: { type: "string", multiple: true },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     input: { type: "string" },
   },
 });
 const seed = Number(values.seed);
-const chosen = targets.filter(({ name }) => values.only === undefined || name === values.only);
+const chosen = targets.filter(({ name }) => values.only === undefined || values.only.includes(name));
 if (chosen.length === 0) {
-  console.error(`error: no target \`${values.only}\`; there are ${targets.map(({ name }) => `\`${name}\``).join(", ")}`);
+  console.error(`error: no target \`${values.only?.join(", ")}\`; there are ${targets.map(({ name }) => `\`${name}\``).join(", ")}`);
   process.exit(2);
 }
 const sliceMs = (Number(values.minutes) * 60_000) / chosen.length;
@@ -53,11 +53,12 @@ async function fuzz({ name, casesPerInput = 1 }: FuzzTarget, forMs: number): Pro
   });
   let failure: Failure | undefined;
   let hasEnded = false;
-  worker.on("message", (message: Failure) => {
-    failure = message;
+  worker.on("message", (message: Failure | Reached) => {
+    if (message.kind === "failure") failure = message;
+    else for (const [verdict, count] of [...message.verdicts].sort()) console.log(`  ${verdict}: ${count}`);
   });
   worker.on("error", (error) => {
-    failure ??= { input: Atomics.load(state, 0), message: `the thread ended: ${error}` };
+    failure ??= { kind: "failure", input: Atomics.load(state, 0), message: `the thread ended: ${error}` };
   });
   worker.on("exit", () => {
     hasEnded = true;
@@ -73,7 +74,7 @@ async function fuzz({ name, casesPerInput = 1 }: FuzzTarget, forMs: number): Pro
     if (input !== progress.input) progress = { input, sinceMs: nowMs };
     else if (nowMs - progress.sinceMs > HANG_MS) {
       await worker.terminate();
-      return { input, message: `still running after ${HANG_MS / 1000} s` };
+      return { kind: "failure", input, message: `still running after ${HANG_MS / 1000} s` };
     }
     if (nowMs - startMs >= forMs) Atomics.store(state, 1, 1);
     if (nowMs - shownMs >= PROGRESS_MS || hasEnded) {

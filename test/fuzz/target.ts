@@ -5,9 +5,10 @@ export interface FuzzTarget {
   readonly casesPerInput?: number;
   /**
    * Makes one input from random numbers (0 up to, without, 1) and judges what the product does with it. The same numbers make the
-   * same input. Throws when something is wrong, with the input that did it.
+   * same input. Throws, or rejects, when something is wrong, with the input that did it. A text that it returns, or resolves with,
+   * is counted, so that a run can show what it reached.
    */
-  run(random: () => number): void;
+  run(random: () => number): unknown;
 }
 
 /** Processor time of this thread: other programs do not make an input slow. */

@@ -12,8 +12,15 @@ export interface WorkerOptions {
   readonly shared: SharedArrayBuffer;
 }
 export interface Failure {
+  readonly kind: "failure";
   readonly input: number;
   readonly message: string;
+}
+
+/** How often each verdict was returned. */
+export interface Reached {
+  readonly kind: "reached";
+  readonly verdicts: ReadonlyMap<string, number>;
 }
 
 /** Objects that a WeakRef was asked for live until the thread turns to its event loop: it has to, or memory fills up. */
@@ -24,14 +31,22 @@ const { name, seed, first, shared } = workerData as WorkerOptions;
 const state = new Int32Array(shared);
 const target = targets.find((candidate) => candidate.name === name);
 
+const verdicts = new Map<string, number>();
 for (let input = first; target !== undefined && Atomics.load(state, 1) === 0; input++) {
   Atomics.store(state, 0, input);
   if (input % INPUTS_PER_TURN === 0) await setImmediate();
   try {
-    target.run(randomOf(seed, input));
+    const outcome = target.run(randomOf(seed, input));
+    const verdict: unknown = outcome instanceof Promise ? await outcome : outcome;
+    if (typeof verdict === "string") verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1);
   } catch (error) {
-    const failure: Failure = { input, message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    const failure: Failure = { kind: "failure", input, message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     parentPort?.postMessage(failure);
     break;
   }
 }
+const reached: Reached = { kind: "reached", verdicts };
+parentPort?.postMessage(reached);
+// A target may have servers that would keep the thread.
+parentPort?.close();
+process.exit();

@@ -202,6 +202,16 @@ test("a request without its message gets a status in the end", async () => {
   expect((await answerOf(http2().request(REQUEST))).status).toBe("4");
 });
 
+test.each([
+  ["another HTTP method", { ":method": "PUT" }, 405, undefined],
+  ["another content type", { "content-type": "text/plain" }, 415, undefined],
+  ["a method that there is not", { ":path": "/vigil.test.Toy/Nothing" }, 200, "12"],
+  ["a timeout that is none", { "grpc-timeout": "soon" }, 200, "13"],
+])("a request with %s is refused and closed, though its sender never ends it", async (_, headers, http, status) => {
+  const answer = await answerOf(http2().request({ ...REQUEST, ...headers }, { endStream: false }));
+  expect([answer.http, answer.status]).toEqual([http, status]);
+});
+
 test("a client that reads none of its answers is cut off", async () => {
   const session = http2();
   const stream = session.request({ ...REQUEST, ":path": "/vigil.test.Toy/Count" });
