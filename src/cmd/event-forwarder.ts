@@ -33,7 +33,7 @@ export interface ForwardedGap {
 export const EVENTS_ROUTE = "POST /v1/events";
 
 const MAX_WAITING = 10_000;
-/** So many of what processes did, at most: findings and decisions are not pushed out by them. */
+/** So many of what processes did, which waits behind all else: findings and decisions are neither pushed out nor held up by it. */
 const MAX_OBSERVED_WAITING = 5_000;
 /** Below what the management API takes as a body. */
 const MAX_BATCH_BYTES = 48 * 1024;
@@ -54,6 +54,7 @@ type Waiting = { readonly sizeBytes: number } & (
 export class EventForwarder {
   readonly #options: { readonly stateDirectory: string; readonly producer: string; readonly log: Log };
   #waiting: Waiting[] = [];
+  #observed: Waiting[] = [];
   #lost = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<boolean> | undefined;
@@ -80,10 +81,12 @@ export class EventForwarder {
     this.#add({ kind: "flow", fields, sizeBytes: sizeOf(fields) });
   }
 
-  /** What a process did; false when too many events wait: it is not stored then, and the caller counts it. */
+  /** What a process did; false when too many such events wait: it is not stored then, and the caller counts it. */
   observed(event: DescribedEvent): boolean {
-    if (this.#waiting.length >= MAX_OBSERVED_WAITING) return false;
-    this.#add({ kind: "observed", fields: event, sizeBytes: sizeOf(event) });
+    const sizeBytes = sizeOf(event);
+    if (this.#observed.length >= MAX_OBSERVED_WAITING || sizeBytes > MAX_BATCH_BYTES) return false;
+    this.#observed.push({ kind: "observed", fields: event, sizeBytes });
+    this.#schedule();
     return true;
   }
 
@@ -97,12 +100,13 @@ export class EventForwarder {
     clearTimeout(this.#timer);
     const untilMs = performance.now() + withinMs;
     await this.#sending;
-    while (this.#waiting.length > 0 && performance.now() < untilMs) if (!(await this.#send())) break;
-    if (this.#waiting.length === 0) return;
+    while (this.#all.length > 0 && performance.now() < untilMs) if (!(await this.#send())) break;
+    const left = this.#all;
+    if (left.length === 0) return;
     try {
-      await writeFileAtomic(this.#keptPath, JSON.stringify(this.#waiting));
+      await writeFileAtomic(this.#keptPath, JSON.stringify(left));
     } catch (error) {
-      this.#options.log("warning", `events are lost, they cannot be kept: ${messageOf(error)}`, { count: this.#waiting.length });
+      this.#options.log("warning", `events are lost, they cannot be kept: ${messageOf(error)}`, { count: left.length });
     }
   }
 
@@ -136,23 +140,33 @@ export class EventForwarder {
       this.#lost++;
     }
     this.#waiting.push(event);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     this.#timer ??= setTimeout(() => this.#flush(), PAUSE_MS).unref();
+  }
+
+  get #all(): readonly Waiting[] {
+    return [...this.#waiting, ...this.#observed];
   }
 
   #flush(): void {
     this.#sending = this.#send();
     void this.#sending.then((isSent) => {
-      this.#timer = this.#waiting.length === 0 ? undefined : setTimeout(() => this.#flush(), isSent ? 0 : RETRY_MS).unref();
+      this.#timer =
+        this.#waiting.length + this.#observed.length === 0 ? undefined : setTimeout(() => this.#flush(), isSent ? 0 : RETRY_MS).unref();
     });
   }
 
   #nextBatch(): readonly Waiting[] {
     let bytes = 0;
-    const end = this.#waiting.findIndex(({ sizeBytes }) => {
+    const all = this.#all;
+    const end = all.findIndex(({ sizeBytes }) => {
       bytes += sizeBytes;
       return bytes > MAX_BATCH_BYTES;
     });
-    return end < 0 ? [...this.#waiting] : this.#waiting.slice(0, end);
+    return end < 0 ? all : all.slice(0, end);
   }
 
   async #send(): Promise<boolean> {
@@ -172,7 +186,7 @@ export class EventForwarder {
       await askManagement(stateDirectory, EVENTS_ROUTE, body);
     } catch (error) {
       // The control process starts after this one; only what lasts is worth a line.
-      const isLong = this.#waiting.filter(({ kind }) => kind !== "observed").length > MANY;
+      const isLong = this.#waiting.length > MANY;
       if (!this.#isFailing && isLong) log("warning", `events wait for the store: ${messageOf(error)}`);
       this.#isFailing = isLong;
       return false;
@@ -180,6 +194,7 @@ export class EventForwarder {
     // More may have come, and the oldest may have gone, while these were on their way.
     const sent = new Set(batch);
     this.#waiting = this.#waiting.filter((event) => !sent.has(event));
+    this.#observed = this.#observed.filter((event) => !sent.has(event));
     this.#lost = 0;
     this.#isFailing = false;
     return true;

@@ -11,11 +11,12 @@ import { listPrograms } from "../../src/ebpf/kernel/object-info.ts";
 import { PretendedContainer } from "../sensor/sensor-fixture.ts";
 import { type Service, startVigil, vigil } from "./run-vigil.ts";
 
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 60_000;
 
 let folder: string;
 let rules: string;
 let state: string;
+let config: string;
 let service: Service;
 
 const ask = (...words: readonly string[]) => vigil([...words, "--state", state]);
@@ -51,18 +52,18 @@ beforeAll(async () => {
   mkdirSync(rules);
   mkdirSync(join(folder, "forbidden"));
   writeFileSync(join(rules, "first.yaml"), policy("first", `{match: {events: [process.exec], paths: [${join(folder, "first")}]}}`));
-  const config = join(folder, "vigil.yaml");
-  writeFileSync(config, `runtime: {rules: [${rules}], systemCalls: "off", storePerSecond: 10000}\n`);
+  config = join(folder, "vigil.yaml");
+  writeFileSync(config, `runtime: {rules: [${rules}], store: [process.exec, network, file.create], storePerSecond: 1000}\n`);
   service = startVigil(["up", "--config", config, "--state", state, "--listen", "127.0.0.1:0"]);
   await service.until(/Ctrl-C/);
-}, PATIENCE_MS);
+}, 3 * PATIENCE_MS);
 afterAll(async () => {
   await service.stop("SIGTERM");
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
 test("the ready screen says that it judges, and what it costs", () => {
-  expect(service.stdout()).toMatch(/runtime sensor +1 rules judge what processes do, nothing is attached to system calls/);
+  expect(service.stdout()).toMatch(/runtime sensor +1 rules judge what processes do, each system call of this host costs 0\.1 µs more/);
 });
 
 test("a program is stored with who it is, and traced: file, package, identity, policies, events", { timeout: PATIENCE_MS }, async () => {
@@ -71,7 +72,7 @@ test("a program is stored with who it is, and traced: file, package, identity, p
     const event = await until("the program", () => eventsOf("--kind", "process", "--pid", String(child.pid))[0]);
     expect(event).toMatchObject({ action: "exec", object: "/usr/bin/perl", args: ["-e", "sleep 600", "\u001b[31mred", "--token=***"] });
     expect(event.subject).toBe("spiffe://vigil.local/user/root");
-    const traced = JSON.parse(ask("runtime", "trace", String(child.pid), "-o", "json").stdout);
+    const traced = JSON.parse(ask("runtime", "trace", String(child.pid), "--config", config, "-o", "json").stdout);
     expect(traced.executable).toBe("/usr/bin/perl");
     expect(traced.digest).toBe(`sha256:${execFileSync("sha256sum", ["/usr/bin/perl"], { encoding: "utf8" }).slice(0, 64)}`);
     expect(traced.package).toMatch(/^perl-base \d/);
@@ -165,6 +166,19 @@ test("a program that a policy refuses writes nothing, and one that it kills or f
   writeFileSync(join(container.path, "cgroup.freeze"), "0");
   frozen.kill("SIGKILL");
   await once(frozen, "exit");
+});
+
+test("what files and the network are used for is stored, and not what storing it needs", { timeout: PATIENCE_MS }, async () => {
+  const written = join(folder, "written");
+  const code = `open(F, '>', '${written}'); use Socket; socket(S, AF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(9, inet_aton('127.0.0.7')))`;
+  spawnSync("/usr/bin/perl", ["-e", code]);
+  const file = await until("the file", () => eventsOf("--object", written)[0]);
+  expect(file).toMatchObject({ kind: "file", action: "create", binary: "/usr/bin/perl", result: 0 });
+  const peer = await until("the peer", () => eventsOf("--object", "127.0.0.7:9").find(({ binary }) => binary === "/usr/bin/perl"));
+  expect(peer).toMatchObject({ kind: "network", action: "connect", proto: "tcp", dstIp: "127.0.0.7", dstPort: 9 });
+  const own = JSON.parse(ask("status", "-o", "json").stdout).processes.map(({ pid }: { readonly pid: number }) => pid);
+  const looped = [...eventsOf("--kind", "file"), ...eventsOf("--kind", "network")].filter(({ pid }) => own.includes(pid));
+  expect(looped).toEqual([]);
 });
 
 test("nothing stays in the kernel when it ends", { timeout: PATIENCE_MS }, async () => {

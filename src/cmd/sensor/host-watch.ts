@@ -160,6 +160,8 @@ export class HostWatch {
     const name = runtimeEventName(event);
     if (name === undefined || !this.#options.stored.has(name)) return;
     const { caller, timeNs } = event;
+    // What storing an event makes this Vigil do is not stored again.
+    if (!name.startsWith("process.") && isOwn(caller)) return;
     const workload = this.#directory.workloadOf(caller);
     const described = describeRuntimeEvent(event, workload);
     if (described === undefined) return;
@@ -197,6 +199,9 @@ export class HostWatch {
     for (const finding of this.#detector.flush(BigInt(Date.now()) * 1_000_000n)) this.#options.forwarder.found(finding);
   }
 }
+
+/** The supervisor and the processes that it has started. */
+const isOwn = ({ pid, parentPid }: ProcessView): boolean => pid === process.ppid || parentPid === process.ppid;
 
 const isNamed = (id: string): boolean => !id.startsWith("unresolved:");
 
