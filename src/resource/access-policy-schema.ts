@@ -1,34 +1,9 @@
 /** The schema of `AccessPolicy.spec`. A test holds it equal to what `access-policy.ts` reads. */
+import { LABEL_SELECTOR_SCHEMA } from "./label-selector-schema.ts";
 import type { Schema } from "./schema.ts";
 
 const text = (description: string): Schema => ({ type: "string", description });
 const texts = (description: string): Schema => ({ type: "array", items: { type: "string" }, description });
-
-const SELECTOR: Schema = {
-  type: "object",
-  name: "LabelSelector",
-  description: "Workloads by labels and requirements, all of which must hold",
-  properties: new Map<string, Schema>([
-    ["matchLabels", { type: "object", additionalProperties: { type: "string" }, description: "Labels and their values" }],
-    [
-      "matchExpressions",
-      {
-        type: "array",
-        description: "Requirements",
-        items: {
-          type: "object",
-          name: "LabelSelectorRequirement",
-          required: ["key", "operator"],
-          properties: new Map<string, Schema>([
-            ["key", text("The label")],
-            ["operator", { type: "string", enum: ["In", "NotIn", "Exists", "DoesNotExist"], description: "How it is asked for" }],
-            ["values", texts("For `In` and `NotIn`")],
-          ]),
-        },
-      },
-    ],
-  ]),
-};
 
 const peers = (description: string): Schema => ({
   type: "array",
@@ -40,7 +15,7 @@ const peers = (description: string): Schema => ({
     properties: new Map<string, Schema>([
       ["workload", text("A workload by its name")],
       ["labels", { type: "object", additionalProperties: { type: "string" }, description: "Workloads that have these labels" }],
-      ["selector", SELECTOR],
+      ["selector", LABEL_SELECTOR_SCHEMA],
       ["namespace", text("Of the workloads: by default the policy's own, `*` for any")],
       ["spiffeId", text("SPIFFE IDs: `*` is one segment, a final `/**` any rest")],
       ["trustDomain", text("Everybody of a trust domain")],

@@ -3,6 +3,7 @@ import type { Diagnostic } from "../lib/diagnostic.ts";
 import { parseAccessResource } from "./access-resource.ts";
 import { readDocuments } from "./document.ts";
 import { type IdentityResource, parseIdentityResource } from "./identity-resource.ts";
+import { parseRuntimePolicy } from "./runtime-policy.ts";
 import type { Schema } from "./schema.ts";
 import { vigilKinds } from "./vigil-kinds.ts";
 
@@ -126,11 +127,15 @@ function parseVigil(kind: string, spec: string): { readonly kind: string; readon
   if (kind === "Workload") return parse(workload(spec));
   if (kind === "TrustDomain") return parse(trustDomain(spec));
   const [document] = readDocuments(`apiVersion: vigil.dev/v1alpha1\nkind: ${kind}\nmetadata: {name: x}\nspec: ${spec}`, "x.yaml").documents;
-  return document === undefined ? expect.fail("no document") : parseAccessResource(document);
+  if (document === undefined) return expect.fail("no document");
+  return kind === "RuntimePolicy" ? parseRuntimePolicy(document) : parseAccessResource(document);
 }
 
 /** Fields that hold lists of mappings. */
-const LISTS: ReadonlySet<string> = new Set(["federation", "registration", "issuance", "to", "from", "grants", "matchExpressions"]);
+const LISTS: ReadonlySet<string> = new Set([
+  ...["federation", "registration", "issuance", "to", "from", "grants", "matchExpressions"],
+  ...["variables", "conditions", "exceptions"],
+]);
 
 describe("the schemas that are shown are what is read", () => {
   /** Names of the fields that the parser knows at a place: it lists them when one is unknown. */

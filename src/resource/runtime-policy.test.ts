@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readDocuments } from "./document.ts";
-import { parseRuntimePolicy } from "./runtime-policy.ts";
+import { parseRuntimePolicy, RUNTIME_ACTIONS, RUNTIME_SEVERITIES } from "./runtime-policy.ts";
+import { RUNTIME_POLICY_SCHEMA } from "./runtime-policy-schema.ts";
 
 function parse(spec: string, apiVersion = "vigil.dev/v1alpha1") {
   const text = `apiVersion: ${apiVersion}\nkind: RuntimePolicy\nmetadata: {name: p}\nspec: ${spec}\n`;
@@ -45,4 +46,10 @@ describe("a RuntimePolicy", () => {
     expect(parse("{}", "vigil.dev/v9")).toMatchObject({ kind: "refused", diagnostics: [{ code: "RESOURCE_UNSUPPORTED_VERSION" }] });
     expect(parse("{}", "example.org/v1")).toEqual({ kind: "other" });
   });
+});
+
+test("the schema that is shown names the severities and actions that are read", () => {
+  const enumOf = (field: string): unknown => RUNTIME_POLICY_SCHEMA.properties?.get(field)?.enum;
+  expect(enumOf("severity")).toEqual(RUNTIME_SEVERITIES);
+  expect(enumOf("action")).toEqual(RUNTIME_ACTIONS);
 });

@@ -3,6 +3,7 @@ import { ACCESS_POLICY_SCHEMA } from "./access-policy-schema.ts";
 import { ACCESS_ROLE_SCHEMA, ROLE_ASSIGNMENT_SCHEMA } from "./access-role-schema.ts";
 import { type KnownKind, typeNameOf } from "./kubernetes-kinds.ts";
 import { definitionSchema } from "./kubernetes-table.ts";
+import { RUNTIME_POLICY_SCHEMA } from "./runtime-policy-schema.ts";
 import type { Schema } from "./schema.ts";
 import { TRUST_DOMAIN_SCHEMA } from "./trust-domain-schema.ts";
 import { WORKLOAD_SCHEMA } from "./workload-schema.ts";
@@ -44,6 +45,12 @@ export const vigilKinds = (): readonly VigilKind[] => [
   ),
   vigilKind("AccessRole", "accessroles", "What may be done to what, as data that conditions of access policies ask", ACCESS_ROLE_SCHEMA),
   vigilKind("RoleAssignment", "roleassignments", "Who has which roles", ROLE_ASSIGNMENT_SCHEMA),
+  vigilKind(
+    "RuntimePolicy",
+    "runtimepolicies",
+    "What processes must not do while they run, and what happens when they do",
+    RUNTIME_POLICY_SCHEMA,
+  ),
   vigilKind(
     "TrustDomain",
     "trustdomains",
