@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { constants, cpus, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
@@ -269,6 +269,8 @@ const round = (value: number): string => Math.round(value).toLocaleString("en");
 
 export async function sensor(): Promise<Section> {
   using storm = new ExecStorm();
+  // As the sensor of `vigil up` has it.
+  setPriority(constants.priority.PRIORITY_ABOVE_NORMAL);
   const delays = await alertDelays(storm);
   const stormed = await account(storm, STORM, {});
   const overload = await account(storm, OVERLOAD, { ringBytes: 1 << 18, isBlocked: true });

@@ -127,7 +127,7 @@ describe("the table of processes", () => {
       processes.fork({ pid, parentPid: 1, startNs: BigInt(pid) });
       processes.exit(pid);
     }
-    expect(processes.size).toBe(2 + 4_096);
+    expect(processes.size).toBe(2 + 1_024);
     expect(processes.find(2)).toBeUndefined();
     expect(processes.find(9_999)).toBeDefined();
     expect(names(processes, 3)).toEqual(["daemon", "daemon", "init"]);

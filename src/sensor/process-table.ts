@@ -18,7 +18,7 @@ export interface ProcessTableOptions {
   readonly lookups: ProcessLookups;
   /** Processes that are kept, ended ones included. Default 65,536. */
   readonly limit?: number;
-  /** Ended ones that can still be found by their PID, for records that are read late. Default 4,096. */
+  /** Ended ones that can still be found by their PID, for records that are read late. Default 1,024. */
   readonly endedLimit?: number;
 }
 
@@ -73,7 +73,7 @@ export interface ExecEvent {
 }
 
 const DEFAULT_LIMIT = 65_536;
-const DEFAULT_ENDED_LIMIT = 4_096;
+const DEFAULT_ENDED_LIMIT = 1_024;
 /** Of the arguments that are kept: the kernel passes up to 2 MiB, and rules look at the beginning. */
 const MAX_ARGUMENTS_TEXT = 4_096;
 const ANCESTRY_LIMIT = 64;

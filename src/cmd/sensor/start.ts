@@ -1,4 +1,5 @@
 /** The sensor of a node: rules judge what processes do; findings are stored, and acted upon; some of what processes do is stored, too. */
+import { constants, setPriority } from "node:os";
 import { messageOf, VigilError } from "../../lib/error.ts";
 import { readManifestTree } from "../../resource/manifest-tree.ts";
 import type { EventSources } from "../../sensor/event-sources.ts";
@@ -31,6 +32,15 @@ export async function startSensor(settings: AgentSettings): Promise<Running> {
   }
 }
 
+/** Who looks at all others goes on looking when they want all of the processors. */
+function goFirst(log: Log): void {
+  try {
+    setPriority(constants.priority.PRIORITY_ABOVE_NORMAL);
+  } catch (thrown) {
+    log("warning", `the sensor has no higher priority than what it watches: ${messageOf(thrown)}`);
+  }
+}
+
 async function start(settings: AgentSettings, log: Log): Promise<Running> {
   const { stateDirectory, configuration } = settings;
   const paths = rulePaths(configuration["runtime.rules"]);
@@ -41,6 +51,7 @@ async function start(settings: AgentSettings, log: Log): Promise<Running> {
   const stored = storedEvents(configuration["runtime.store"]);
   if (stored.unknown.length > 0) log("error", `there is no event ${stored.unknown.join(", ")} to store`);
   const forwarder = new EventForwarder({ stateDirectory, producer: "sensor", log });
+  goFirst(log);
   const watch = new HostWatch({ settings, forwarder, log, stored: stored.names, rules });
   const stopping = new AbortController();
   void followRuntimeRules(paths, {
