@@ -139,9 +139,10 @@ export class DnsProxy implements AsyncDisposable {
 export async function openDnsProxy(enforcement: NetworkEnforcement, options: DnsProxyOptions = {}): Promise<DnsProxy> {
   const { address4 = ADDRESS4, address6 = ADDRESS6, ports = PORTS } = options;
   const v4 = await listen(address4, ports);
-  const v6 = await listen(address6, ports).catch((thrown: unknown) => {
+  const v6 = await listen(address6, ports).catch(async (thrown: unknown) => {
     // A host without IPv6 has no questions by it; whoever names an address means it.
     if (options.address6 === undefined) return undefined;
+    await stop(v4);
     throw thrown;
   });
   const proxy = new DnsProxy(enforcement, v6 === undefined ? [v4] : [v4, v6], options);
