@@ -22,6 +22,8 @@ test("finds each planted conflict of the example, and nothing else", () => {
     ["dead", "warning", "NetworkPolicy shop/nobody", undefined],
     ["dead", "warning", "AccessPolicy shop/mail", "allow"],
     ["redundant", "note", "AccessPolicy shop/front-reads-orders", "allow"],
+    ["mutation-clash", "warning", "MutatingAdmissionPolicy host-network-for-agents", undefined],
+    ["unreachable-exception", "warning", "PolicyException shop/for-pods", undefined],
   ]);
 });
 
@@ -69,8 +71,8 @@ test("writes SARIF with the place of both rules", () => {
     expect(physicalLocation.artifactLocation.uri).toBe("examples/conflicts/policies.yaml");
 });
 
-test.each(["examples/debug.yaml", "no-such-file.yaml"])("is unable where there is no access policy: %s", (path) => {
+test.each(["examples/debug.yaml", "no-such-file.yaml"])("is unable where there is no policy: %s", (path) => {
   const { status, stdout, stderr } = vigil(["policy", "conflicts", path]);
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-  expect(stderr).toContain("no access policy");
+  expect(stderr).toContain("no policy");
 });

@@ -76,9 +76,9 @@ export const policyExplainCommand: Command = defineCommand({
 
 export const policyConflictsCommand: Command = defineCommand({
   path: "policy conflicts",
-  summary: "find access policies that contradict, shadow or repeat others, or are about nobody",
-  description: `Compares the rules of AccessPolicies, NetworkPolicies and ClusterNetworkPolicies by what is written in them, so that the answer also holds
-for workloads that do not exist yet. Every example of a call was really decided by the policies. Conditions that cannot be compared are counted as unknown.`,
+  summary: "find policies that contradict, shadow or repeat others, or are about nobody",
+  description: `Compares the rules of access and network policies by what is written in them, so that the answer also holds for workloads that do not exist
+yet, and runs mutating policies in either order. Every example was really decided by the policies. What cannot be compared is counted as unknown.`,
   operands: [{ name: "PATH", summary: "files or directories of policies", arity: "one or more", completes: "file" }],
   flags: {
     inventory: {
@@ -106,7 +106,7 @@ for workloads that do not exist yet. Every example of a call was really decided 
     { line: "vigil policy conflicts examples/conflicts", says: "a directory" },
     { line: "vigil policy conflicts -o sarif examples/conflicts > conflicts.sarif", says: "for a code host" },
   ],
-  exitCodes: { 0: "no contradiction", 1: "a contradiction", 2: "something could not be read, or there is no access policy" },
+  exitCodes: { 0: "no contradiction", 1: "a contradiction", 2: "something could not be read, or there is no policy" },
   async run({ operands: paths, flags: { inventory, flows, format }, terminal }) {
     const { showConflicts } = await import("../policy/conflicts.ts");
     return showConflicts({ paths, inventory, flows, format }, terminal);

@@ -1,8 +1,10 @@
 /** Conflicts for people, for programs, and as SARIF 2.1.0 for code hosts. */
 import type { Diagnostic } from "../../lib/diagnostic.ts";
 import { formatIpAddress } from "../../lib/ip-network.ts";
+import { encodeJson } from "../../lib/json.ts";
 import type { PolicyOrigin } from "../../policy/access/access-rule.ts";
 import type { Call, Endpoint } from "../../policy/access/endpoint.ts";
+import type { AdmissionConflicts, AdmissionFinding } from "../../policy/admission-conflict/admission-finding.ts";
 import type { PathStep } from "../../policy/conflict/call-graph.ts";
 import type { Conflicts, Finding, FindingKind, Witness } from "../../policy/conflict/finding.ts";
 import { notificationOf, SARIF_SCHEMA, uriOf } from "../check/sarif.ts";
@@ -12,20 +14,41 @@ const COLOURS: { readonly [S in Finding["severity"]]: Style } = { error: "red", 
 
 const titleOf = ({ policy, rule }: PolicyOrigin): string => (rule === "" ? policy : `${policy} ${rule}`);
 
-export function conflictLines(
-  { findings, paths, rules, unknown, unknownCalls, isComplete }: Conflicts,
-  terminal: Terminal,
-): readonly string[] {
-  const shown = findings.flatMap((finding) => [...findingLines(finding, paths.get(finding), terminal), ""]);
-  const count = (severity: Finding["severity"]): number => findings.filter((finding) => finding.severity === severity).length;
+/** Of both families of policies. */
+export interface AllConflicts {
+  readonly access: Conflicts;
+  readonly admission: AdmissionConflicts;
+}
+
+export function conflictLines({ access, admission }: AllConflicts, terminal: Terminal): readonly string[] {
+  const { findings, paths, rules, unknown, unknownCalls, isComplete } = access;
+  const shown = [
+    ...findings.flatMap((finding) => [...findingLines(finding, paths.get(finding), terminal), ""]),
+    ...admission.findings.flatMap((finding) => [...admissionLines(finding, terminal), ""]),
+  ];
+  const all = [...findings, ...admission.findings];
+  const count = (severity: Finding["severity"]): number => all.filter((finding) => finding.severity === severity).length;
   const [errors, warnings, notes] = [count("error"), count("warning"), count("note")];
   const summary = `${counted(rules, "rule")}: ${counted(errors, "error")}, ${counted(warnings, "warning")}, ${counted(notes, "note")}`;
-  const left = unknown === 0 ? "" : `; of ${counted(unknown, "rule")} it is unknown, for their conditions cannot be compared`;
-  const unseen = unknownCalls === 0 ? "" : `; of ${counted(unknownCalls, "call")} it is unknown, for conditions ask what was not recorded`;
+  const unknowns = [
+    [unknown, "rule", "their conditions cannot be compared"],
+    [unknownCalls, "call", "conditions ask what was not recorded"],
+    [admission.unknown, "pair of mutations", "no object was found on which both do something"],
+  ] as const;
+  const left = unknowns.flatMap(([many, what, why]) => (many === 0 ? [] : [`; of ${counted(many, what)} it is unknown, for ${why}`]));
   return [
     ...shown,
-    `${summary}${left}${unseen}`,
+    `${summary}${left.join("")}`,
     ...(isComplete ? [] : ["too many pairs of rules to compare all: there may be more findings"]),
+  ];
+}
+
+function admissionLines({ kind, severity, rule, against, message, example }: AdmissionFinding, terminal: Terminal): readonly string[] {
+  return [
+    `${terminal.style(COLOURS[severity], `${severity}: ${kind}`)}  ${terminal.style("bold", titleOf(rule))}  ${terminal.style("dim", rule.source)}`,
+    `  ${message}`,
+    ...(against === undefined ? [] : [`  ${terminal.style("dim", `the other: ${against.source}`)}`]),
+    ...(example === undefined ? [] : [`  for example: ${encodeJson(example.object)}`]),
   ];
 }
 
@@ -77,12 +100,23 @@ function endText({ kind, name, namespace, labels, namespaceLabels, spiffeId }: E
   return `${kind}${marks === "" ? "" : ` ${marks}`}${place === "" ? "" : ` in ${place}`}`;
 }
 
-export const conflictsAsJson = ({ findings, paths, rules, unknown, unknownCalls, isComplete }: Conflicts): unknown => ({
-  rules,
-  unknown,
-  unknownCalls,
-  complete: isComplete,
-  findings: findings.map((finding) => ({ ...findingAsJson(finding), ...(paths.has(finding) && { path: paths.get(finding) }) })),
+export const conflictsAsJson = ({ access, admission }: AllConflicts): unknown => ({
+  rules: access.rules,
+  unknown: access.unknown,
+  unknownCalls: access.unknownCalls,
+  unknownMutations: admission.unknown,
+  complete: access.isComplete,
+  findings: [
+    ...access.findings.map((finding) => ({
+      ...findingAsJson(finding),
+      ...(access.paths.has(finding) && { path: access.paths.get(finding) }),
+    })),
+    ...admission.findings.map(({ against, example, ...finding }) => ({
+      ...finding,
+      ...(against !== undefined && { against }),
+      ...(example !== undefined && { example }),
+    })),
+  ],
 });
 
 const findingAsJson = ({ witness, against, ...finding }: Finding): object => ({
@@ -99,7 +133,7 @@ const callAsJson = ({ sourceAddress, destinationAddress, ...call }: Call): unkno
   destinationAddress: formatIpAddress(destinationAddress),
 });
 
-const RULES: { readonly [K in FindingKind]: string } = {
+const RULES: { readonly [K in FindingKind | AdmissionFinding["kind"]]: string } = {
   contradiction: "An allow and a deny are about the same calls",
   shadowed: "A rule never decides, since another is always asked before it",
   redundant: "Another rule says the same for each call that a rule matches",
@@ -107,9 +141,11 @@ const RULES: { readonly [K in FindingKind]: string } = {
   gap: "A call that was seen is allowed by no policy",
   unused: "An allow was used by no call that was seen",
   "label-clash": "Two allows give a label of the same calls different values",
+  "mutation-clash": "Two mutating policies set one field differently",
+  "unreachable-exception": "An exception exempts nothing",
 };
 
-export function conflictsAsSarif({ findings }: Conflicts, diagnostics: readonly Diagnostic[], version: string): unknown {
+export function conflictsAsSarif({ access, admission }: AllConflicts, diagnostics: readonly Diagnostic[], version: string): unknown {
   const kinds = Object.keys(RULES);
   const run = {
     tool: {
@@ -125,17 +161,24 @@ export function conflictsAsSarif({ findings }: Conflicts, diagnostics: readonly 
         toolExecutionNotifications: diagnostics.map(notificationOf),
       },
     ],
-    results: findings.map((finding) => resultOf(finding, kinds.indexOf(finding.kind))),
+    results: [
+      ...access.findings.map((finding) => resultOf(finding, kinds.indexOf(finding.kind), finding.witness && exampleText(finding.witness))),
+      ...admission.findings.map((finding) => resultOf(finding, kinds.indexOf(finding.kind), undefined)),
+    ],
     columnKind: "utf16CodeUnits",
   };
   return { $schema: SARIF_SCHEMA, version: "2.1.0", runs: [run] };
 }
 
-const resultOf = ({ kind, severity, rule, against, message, witness }: Finding, ruleIndex: number): unknown => ({
+const resultOf = (
+  { kind, severity, rule, against, message }: Finding | AdmissionFinding,
+  ruleIndex: number,
+  example: string | undefined,
+): unknown => ({
   ruleId: `conflict/${kind}`,
   ruleIndex,
   level: severity,
-  message: { text: `${titleOf(rule)}: ${message}${witness === undefined ? "" : `; for example ${exampleText(witness)}`}` },
+  message: { text: `${titleOf(rule)}: ${message}${example === undefined ? "" : `; for example ${example}`}` },
   locations: rule.source === "" ? [] : [{ ...locationOf(rule), logicalLocations: [{ fullyQualifiedName: titleOf(rule), kind: "object" }] }],
   ...(against !== undefined && { relatedLocations: [{ id: 1, ...locationOf(against), message: { text: titleOf(against) } }] }),
 });

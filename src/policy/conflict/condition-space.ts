@@ -206,8 +206,25 @@ function portAtom(fn: string, literals: readonly LiteralValue[]): Atom | undefin
 
 const isSmall = (value: bigint): boolean => value >= -1_000_000n && value <= 1_000_000n;
 
-/** Variables of the environment, and what is selected from them by name. */
-const VARIABLES: ReadonlySet<string> = new Set(["source", "destination", "connection", "request", "claims", "tenant"]);
+/**
+ * What may be tested together of expressions that must all hold, those parts that have no space left out: where the space has nobody in it,
+ * they never hold together.
+ */
+export function commonTexts(roots: readonly Expr[]): ReadonlyMap<string, ValueSet> {
+  const texts = new Map<string, ValueSet>();
+  for (const conjunct of roots.flatMap((root) => conjunctsOf(root, MAX_DEPTH) ?? [])) {
+    const atom = atomOf(conjunct, MAX_DEPTH);
+    if (atom === undefined || "ports" in atom) continue;
+    texts.set(atom.place, intersectValues(texts.get(atom.place) ?? EVERY_VALUE, atom.values));
+  }
+  return texts;
+}
+
+/** Variables of access policies, and those of admission policies; what is selected from them by name. */
+const VARIABLES: ReadonlySet<string> = new Set([
+  ...["source", "destination", "connection", "request", "claims", "tenant"],
+  ...["object", "oldObject", "namespaceObject"],
+]);
 
 function placeOf(expr: Expr): string | undefined {
   const steps: string[] = [];
