@@ -51,6 +51,7 @@ beforeEach(async () => {
   const attestors = [unixAttestor({ accounts: new Accounts(), digests, wantsDigest: () => agent.state.wantsDigest })];
   const shared = { agent, client, attestors, workloadPath: path, patienceMs: 200, onProblem: () => undefined };
   served = await serveBrokers({ ...shared, path: join(directory, "brokers/broker.sock") });
+  await expect.poll(() => served.isReady, { timeout: 20_000 }).toBe(true);
   cleanups.push(async () => {
     await served.close(0);
     await client.close();
@@ -194,9 +195,11 @@ describe("a broker is refused", () => {
     await expect.poll(() => fixture.agent.state.entry("other")).toBeDefined();
     const refused = await endOf(next(x509(await broker({ id: "spiffe://test.example/other" }), pid)));
     expect(refused).toMatchObject({ status: "PERMISSION_DENIED", message: expect.stringContaining("spiffe://test.example/other") });
-    expect(fixture.events).toContainEqual(
-      expect.objectContaining({ kind: "refused", caller: expect.objectContaining({ broker: "spiffe://test.example/other" }) }),
-    );
+    await expect
+      .poll(() => fixture.events)
+      .toContainEqual(
+        expect.objectContaining({ kind: "refused", caller: expect.objectContaining({ broker: "spiffe://test.example/other" }) }),
+      );
   });
 
   test("identities that its `brokerFor` does not name", async () => {

@@ -18,6 +18,7 @@ import { parseX509Svid, verifyX509Svid, type X509Svid } from "../../src/spiffe/x
 import { DAY_MS, HOUR_MS, type TestAuthority, testAuthority, workloadYaml } from "./authority-in-process.ts";
 
 const BELOW = workloadYaml("below", "{selectors: ['unix:uid:1'], downstream: true}");
+const BELOW_ID = "spiffe://example.org/default/below";
 const OTHER = workloadYaml("other", "{selectors: ['unix:uid:2'], downstream: true}");
 const PLAIN = workloadYaml("plain", "{selectors: ['unix:uid:3']}");
 
@@ -180,20 +181,30 @@ describe("a key that an authority below publishes", () => {
 });
 
 test("a key of an authority below goes when it expires", async () => {
-  const { authority, clock } = await testAuthority();
-  const { publicKey } = newKeys();
-  const key = {
-    keyId: "below-1",
-    publicKeyInfo: spkiOf(publicKey),
-    expiresAtMs: clock.nowMs + HOUR_MS,
-    publisher: "spiffe://example.org/x",
-  };
-  await authority.authorities.publish(key);
-  expect(await authority.authorities.advance()).toBeLessThanOrEqual(key.expiresAtMs);
+  const { authority, clock } = await testAuthority({ resources: BELOW });
+  const expiresAtMs = clock.nowMs + HOUR_MS;
+  await authority.authorities.publish({ keyId: "below-1", publicKeyInfo: spkiOf(newKeys().publicKey), expiresAtMs, publisher: BELOW_ID });
+  expect(await authority.authorities.advance()).toBeLessThanOrEqual(expiresAtMs);
   expect(authority.authorities.bundle.jwtKeys.has("below-1")).toBe(true);
-  clock.nowMs = key.expiresAtMs;
+  clock.nowMs = expiresAtMs;
   await authority.authorities.advance();
   expect(authority.authorities.bundle.jwtKeys.has("below-1")).toBe(false);
+});
+
+test.each([
+  ["is registered as downstream no longer", async ({ register }: TestAuthority) => register(PLAIN)],
+  [
+    "is denied",
+    async ({ authority }: TestAuthority) =>
+      void (await authority.deny({ spiffeIds: [BELOW_ID], serials: [], reason: "stolen", remove: false })),
+  ],
+])("keys go when their publisher %s", async (_, end) => {
+  const it = await testAuthority({ resources: BELOW });
+  const key = { keyId: "below-1", publicKeyInfo: spkiOf(newKeys().publicKey), expiresAtMs: it.clock.nowMs + HOUR_MS };
+  await it.authority.authorities.publish({ ...key, publisher: BELOW_ID });
+  expect(it.authority.authorities.bundle.jwtKeys.has("below-1")).toBe(true);
+  await end(it);
+  await expect.poll(() => it.authority.authorities.bundle.jwtKeys.has("below-1")).toBe(false);
 });
 
 test("what the authority above trusts is trusted, and what it drops is not, though ours had said so before", async () => {

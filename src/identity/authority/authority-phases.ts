@@ -1,6 +1,7 @@
 /** Changes of the journal's state by which authorities come, change their phase and go. Pure. */
 import { AUTHORITY_KINDS, type AuthorityRecord } from "./authority-record.ts";
 import type { JournalState } from "./journal.ts";
+import type { SigningKey } from "./key-store.ts";
 
 /** Gone ones of each kind that are still shown. */
 const KEPT_GONE = 4;
@@ -36,3 +37,7 @@ export function prune(state: JournalState): JournalState {
   );
   return forgotten.size === 0 ? state : { ...state, authorities: state.authorities.filter((record) => !forgotten.has(record)) };
 }
+
+/** Whether a loaded key is the one that a record is about. */
+export const isKeyOf = (key: SigningKey, { publicKeyInfo }: AuthorityRecord): boolean =>
+  Buffer.compare(key.publicKeyInfo, publicKeyInfo) === 0;

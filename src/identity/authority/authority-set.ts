@@ -9,16 +9,9 @@ import type { TrustDomain } from "../../spiffe/spiffe-id.ts";
 import { ActiveSigners, type CertificateSigner, type JwsSigner } from "./active-signers.ts";
 import { authorityBundle } from "./authority-bundle.ts";
 import { type AuthorityErrorCode, authorityError } from "./authority-error.ts";
-import { prune, replaced, withoutUpstream, withPrepared } from "./authority-phases.ts";
+import { isKeyOf, prune, replaced, withoutUpstream, withPrepared } from "./authority-phases.ts";
 import { AUTHORITY_KINDS, type AuthorityKind, type AuthorityRecord } from "./authority-record.ts";
-import {
-  type DownstreamKey,
-  isSameTrust,
-  isUndermined,
-  type UpstreamTrust,
-  withDownstreamKey,
-  withoutExpiredKeys,
-} from "./foreign-trust.ts";
+import { type DownstreamKey, isSameTrust, isUndermined, type UpstreamTrust, withDownstreamKey, withKeys } from "./foreign-trust.ts";
 import type { Journal, JournalState } from "./journal.ts";
 import type { KeyStore, SigningKey } from "./key-store.ts";
 import { makeAuthority } from "./make-authority.ts";
@@ -128,9 +121,8 @@ export class AuthoritySet {
           if (step === undefined) break;
           await this.#take(kind, step);
         }
-      const { state } = this.#options.journal;
       const nowMs = this.#options.nowMs();
-      if (state.downstreamKeys.some(({ expiresAtMs }) => expiresAtMs <= nowMs)) await this.#change((now) => withoutExpiredKeys(now, nowMs));
+      await this.#dropKeys(({ expiresAtMs }) => expiresAtMs > nowMs);
       const dueMs = AUTHORITY_KINDS.map((kind) => nextDueMs(this.#of(kind), this.refreshHintSeconds));
       const expiriesMs = this.#options.journal.state.downstreamKeys.map(({ expiresAtMs }) => expiresAtMs);
       return Math.min(nowMs + LONGEST_WAIT_MS, ...dueMs, ...expiriesMs);
@@ -212,6 +204,15 @@ export class AuthoritySet {
   /** Has a key of an authority below trusted. Rejects with `AUTHORITY_KEY_CONFLICT` or `AUTHORITY_LIMIT`. */
   publish(key: DownstreamKey): Promise<void> {
     return this.#serially(() => this.#change((state) => withDownstreamKey(state, key, this.#options.nowMs())));
+  }
+
+  /** Of the keys of authorities below, those that are not kept leave the bundle. */
+  keepKeys(isKept: (key: DownstreamKey) => boolean): Promise<void> {
+    return this.#serially(() => this.#dropKeys(isKept));
+  }
+
+  async #dropKeys(isKept: (key: DownstreamKey) => boolean): Promise<void> {
+    if (!this.#options.journal.state.downstreamKeys.every(isKept)) await this.#change((state) => withKeys(state, isKept));
   }
 
   /** What is above an authority fails: it signs no more, and what it signed is renewed. */
@@ -391,5 +392,3 @@ export class AuthoritySet {
 
 /** What `advance` and the commands reject with. */
 export type AuthoritySetError = VigilError<AuthorityErrorCode>;
-
-const isKeyOf = (key: SigningKey, { publicKeyInfo }: AuthorityRecord): boolean => Buffer.compare(key.publicKeyInfo, publicKeyInfo) === 0;

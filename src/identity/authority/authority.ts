@@ -145,7 +145,18 @@ export class Authority {
     const isSame = Object.entries(next).every(([name, value]) => before[name as keyof typeof next] === value); // the keys of an object literal
     if (isSame && before.revision > 0n) return;
     this.#shared = { ...next, revision: before.revision + 1n };
+    this.#dropKeysOfOthers();
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Who is registered as an authority below no longer, or is denied, signs for nobody any more. */
+  #dropKeysOfOthers(): void {
+    if (this.journal.state.downstreamKeys.length === 0) return;
+    const { entries, denials } = this.#shared;
+    const publishers = new Set<string>();
+    for (const { downstream, spiffeId } of entries.values()) if (downstream && !denials.spiffeIds.has(spiffeId)) publishers.add(spiffeId);
+    // A state that cannot be saved is told of where it is saved; the next change tries again.
+    this.authorities.keepKeys(({ publisher }) => publishers.has(publisher)).catch(() => undefined);
   }
 
   /** Entries as agents are told them; one that did not change is the same object as before, and so is the map when none did. */

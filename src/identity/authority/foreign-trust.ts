@@ -72,11 +72,11 @@ export function withDownstreamKey(state: JournalState, key: DownstreamKey, nowMs
   return { ...state, sequence: state.sequence + 1n, downstreamKeys: [...others, key] };
 }
 
-/** Without the keys of authorities below that have expired. */
-export const withoutExpiredKeys = (state: JournalState, nowMs: number): JournalState => ({
+/** With those keys of authorities below that are kept. */
+export const withKeys = (state: JournalState, isKept: (key: DownstreamKey) => boolean): JournalState => ({
   ...state,
   sequence: state.sequence + 1n,
-  downstreamKeys: state.downstreamKeys.filter(({ expiresAtMs }) => expiresAtMs > nowMs),
+  downstreamKeys: state.downstreamKeys.filter(isKept),
 });
 
 /** Key identifiers, hexadecimal, of the authorities that our certificate rests on, nearest first. */

@@ -140,7 +140,7 @@ class ReferencedCall {
   /** What the process has and the broker may have. Rejects with a `GrpcError`. */
   async view(): Promise<CallerView> {
     // The permission to broker may have ended since the last message.
-    this.#options.brokers.of(this.#context);
+    this.#options.brokers.check(this.#context);
     this.checkAlive();
     const whole = await this.process.workload.view();
     const permitted = this.broker.permitted(whole);

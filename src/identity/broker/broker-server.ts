@@ -36,6 +36,8 @@ export interface BrokerServerOptions {
 
 export interface BrokerServer {
   readonly path: string;
+  /** Whether the agent has an SVID to present; until then connections are turned away. */
+  readonly isReady: boolean;
   close(drainMs: number): Promise<void>;
 }
 
@@ -103,6 +105,9 @@ export async function serveBrokers(options: BrokerServerOptions): Promise<Broker
   }
   return {
     path,
+    get isReady() {
+      return identity.svid().ok;
+    },
     close: async (drainMs) => {
       await server.close(drainMs);
       untell();

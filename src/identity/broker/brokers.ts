@@ -59,13 +59,19 @@ export class Brokers {
     this.#refused.set(session, { caller, message });
   }
 
-  /** Who calls. Throws a `GrpcError` for whoever is no broker now. */
-  of({ session }: CallContext): Broker {
+  /** Throws a `GrpcError` for whoever is no broker now. */
+  check({ session }: CallContext): SpiffeId {
     const id = connectionOf(session.socket)?.peer.id;
     // Only what was verified reaches the server.
     if (id === undefined) throw new GrpcError("UNAUTHENTICATED", "the broker presented no X.509-SVID");
-    if (this.#agent.state.brokerFor(id).length === 0)
-      throw new GrpcError("PERMISSION_DENIED", `\`${id}\` is no broker: no workload with this identity has \`brokerFor\``);
+    if (this.#agent.state.brokerFor(id).length > 0) return id;
+    throw new GrpcError("PERMISSION_DENIED", `\`${id}\` is no broker: no workload with this identity has \`brokerFor\``);
+  }
+
+  /** Who makes a call, which counts. Throws a `GrpcError` for whoever is no broker now, or calls too much. */
+  of(context: CallContext): Broker {
+    const { session } = context;
+    const id = this.check(context);
     const broker = this.#known.get(session) ?? this.#meet(session, id);
     this.limits.count(broker.uid);
     return broker;
