@@ -142,6 +142,17 @@ test("the first packet after an answer passes, each time", async () => {
   }
 });
 
+test("the first packet passes when many are asked for at once, by names that nobody knew", async () => {
+  const names = Array.from({ length: 60 }, (_, index) => `n${index}.burst.test`);
+  enforcement.setPolicies(accessSet(POLICY.replace("'*.many.test'", "'*.burst.test'")));
+  expect(await call(orders, outside4(19))).toBe("EPERM");
+  resolver.zone = Object.fromEntries(names.map((name, index) => [name, [a(name, outside4(HOSTS[index % HOSTS.length] ?? 10))]]));
+  const outcomes = await Promise.all(names.map(async (name) => call(orders, await resolve(orders, name))));
+  expect(new Set(outcomes)).toEqual(new Set(["answered"]));
+  expect(lookups.filter(({ verdict, rcode }) => verdict === "allow" && rcode === 0)).toHaveLength(names.length);
+  enforcement.setPolicies(accessSet(POLICY));
+});
+
 test("a name that no policy allows is refused, and nobody outside hears of it", async () => {
   resolver.zone = { "evil.test": [a("evil.test", outside4(12))] };
   expect(await resolve(orders, "evil.test")).toBe("EREFUSED");

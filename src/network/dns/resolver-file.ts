@@ -13,7 +13,7 @@ export function parseResolvers(text: string): readonly Uint8Array[] {
   });
 }
 
-/** Reads the file again when it has changed. One that is not there names nobody. */
+/** Reads the file again when it has changed. One that is not there names nobody; one that cannot be read means what it said before. */
 export class ResolverFile {
   readonly #path: string;
   readonly #now: () => number;
@@ -30,11 +30,19 @@ export class ResolverFile {
     const now = this.#now();
     if (now - this.#lookedAtMs < LOOK_AGAIN_MS) return this.#addresses;
     this.#lookedAtMs = now;
+    try {
+      this.#look();
+    } catch {
+      // It is being replaced: it is looked at again in a second.
+    }
+    return this.#addresses;
+  }
+
+  #look(): void {
     const facts = statSync(this.#path, { throwIfNoEntry: false });
     const version = `${facts?.ino} ${facts?.mtimeMs} ${facts?.size}`;
-    if (version === this.#version) return this.#addresses;
-    this.#version = version;
+    if (version === this.#version) return;
     this.#addresses = facts === undefined || facts.size > MAX_BYTES ? [] : parseResolvers(readFileSync(this.#path, "utf8"));
-    return this.#addresses;
+    this.#version = version;
   }
 }
