@@ -67,11 +67,12 @@ export class NameProxy {
   }
 
   #proxyOptions(): Parameters<typeof openDnsProxy>[1] {
-    const { configuration, onLookup } = this.#options;
+    const { configuration, onLookup, log } = this.#options;
+    const onProblem = (message: string): void => log("error", `addresses of names that are over are still in force: ${message}`);
     const resolvers = configuration["network.resolvers"].flatMap((text) => parseIpAddress(text) ?? []);
     const refusedAs = configuration["network.refusedNames"] === "no-such-name" ? "nameError" : "refused";
     const isAudit = configuration["network.mode"] === "audit";
-    return { onLookup, refusedAs, isAudit, ...(resolvers.length > 0 && { resolvers: () => resolvers }) };
+    return { onLookup, onProblem, refusedAs, isAudit, ...(resolvers.length > 0 && { resolvers: () => resolvers }) };
   }
 
   #tell(problem: string): void {

@@ -23,6 +23,8 @@ export interface DnsProxyOptions extends Partial<AnswererOptions> {
   readonly ports?: readonly number[];
   /** Connections at once. Default 256. */
   readonly connections?: number;
+  /** Told when addresses that are over cannot be taken out of the kernel yet; it is tried again. Must not throw. */
+  readonly onProblem?: (message: string) => void;
 }
 
 const ADDRESS4 = "127.86.73.71";
@@ -78,7 +80,13 @@ export class DnsProxy implements AsyncDisposable {
       connections.maxConnections = options.connections ?? 256;
       connections.on("connection", (socket) => this.#serve(answerer, socket));
     }
-    this.#expiring = setInterval(() => enforcement.names.expire(), EXPIRE_EVERY_MS);
+    this.#expiring = setInterval(() => {
+      try {
+        enforcement.names.expire();
+      } catch (thrown) {
+        options.onProblem?.(messageOf(thrown));
+      }
+    }, EXPIRE_EVERY_MS);
     this.#expiring.unref();
   }
 

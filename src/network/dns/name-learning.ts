@@ -1,7 +1,7 @@
 /** Learns names for the kernel: first for its programs, then in a map that the next process reads, and only then is an answer handed out. */
 
 import { type Collection, KeyedMap } from "../../ebpf/index.ts";
-import { isGlobalUnicast, isIpv4Mapped } from "../../lib/ip-network.ts";
+import { formatIpAddress, isGlobalUnicast, isIpv4Mapped } from "../../lib/ip-network.ts";
 import type { LearnedAddress } from "../../target/kernel/network-node.ts";
 import { addressOfHalves, halvesOf } from "./address-halves.ts";
 import { type DnsMaps, fitsNameKey, type NameKey } from "./dns-maps.ts";
@@ -23,6 +23,8 @@ export class NameLearning {
   readonly #parts: NameLearningParts;
   readonly #names: LearnedNames;
   readonly #store: KeyedMap<NameKey, number>;
+  /** Addresses whose names have changed, of which the kernel has not been told yet. */
+  readonly #untold = new Map<string, Uint8Array>();
 
   constructor(parts: NameLearningParts) {
     this.#parts = parts;
@@ -64,23 +66,34 @@ export class NameLearning {
     if (own.length === 0 || !fitsNameKey(name)) return undefined;
     const changes = this.#names.learn(asker, name, own);
     if (typeof changes === "string") return changes;
-    if (changes.length > 0) this.#parts.apply(changes);
+    try {
+      if (changes.length > 0) this.#parts.apply(changes);
+    } catch (thrown) {
+      // What is known here and not there is told again by `expire`.
+      for (const { address } of changes) this.#untold.set(formatIpAddress(address), address);
+      throw thrown;
+    }
     for (const { address, untilMs } of own) this.#store.set({ ...halvesOf(address), name }, untilMs);
     return undefined;
   }
 
-  /** Forgets what is over; call it every second or so. Addresses to which connections are open are kept for them. */
+  /**
+   * Forgets what is over; call it every second or so. Addresses to which connections are open are kept for them. Throws `NETWORK_SET` when the
+   * kernel does not take it: the next call tries again.
+   */
   expire(): void {
-    const { changed: changes, kept } = this.#names.expire(this.#parts.now(), this.#parts.inUse);
+    const { changed, kept } = this.#names.expire(this.#parts.now(), this.#parts.inUse);
     for (const { name, address, untilMs } of kept) this.#store.set({ ...halvesOf(address), name }, untilMs);
-    if (changes.length === 0) return;
-    const left = new Map(changes.map(({ address, names }) => [address.join("."), new Set(names)]));
+    for (const { address } of changed) this.#untold.set(formatIpAddress(address), address);
+    if (this.#untold.size === 0) return;
     const gone = [...this.#store.entries()].flatMap(([key]) => {
-      const names = left.get(addressOfHalves(key).join("."));
-      return names === undefined || names.has(key.name) ? [] : [key];
+      const address = addressOfHalves(key);
+      return this.#untold.has(formatIpAddress(address)) && !this.#names.namesOf(address).includes(key.name) ? [key] : [];
     });
     this.#store.deleteAll(gone);
-    this.#parts.apply(changes);
+    // As they are now: one may have been learned again since.
+    this.#parts.apply([...this.#untold.values()].map((address) => ({ address, names: this.#names.namesOf(address) })));
+    this.#untold.clear();
   }
 
   namesOf(address: Uint8Array): readonly string[] {
