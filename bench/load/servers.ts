@@ -21,17 +21,27 @@ export interface Served {
   readonly cpuNs: number;
 }
 
+interface Started {
+  readonly child: ChildProcess;
+  readonly directory: string;
+  readonly cgroup: Cgroup;
+  /** By a program that started the server. */
+  readonly isWrapped: boolean;
+}
+
 /** A server that runs in a cgroup, and its load. */
 export class LoadedServer implements AsyncDisposable {
-  readonly #children: readonly ChildProcess[];
+  readonly #child: ChildProcess;
   readonly #directory: string;
   readonly #cgroup: Cgroup;
+  readonly #isWrapped: boolean;
   readonly #load: (size: number) => Promise<number>;
 
-  private constructor(child: ChildProcess, directory: string, cgroup: Cgroup, load: (size: number) => Promise<number>) {
-    this.#children = [child];
+  private constructor({ child, directory, cgroup, isWrapped }: Started, load: (size: number) => Promise<number>) {
+    this.#child = child;
     this.#directory = directory;
     this.#cgroup = cgroup;
+    this.#isWrapped = isWrapped;
     this.#load = load;
   }
 
@@ -49,7 +59,7 @@ http { access_log off; keepalive_requests 1000000; ${paths} server { listen 127.
     );
     const child = startIn(cgroup, [...command, "/usr/sbin/nginx", "-c", join(directory, "nginx.conf")]);
     await untilListening(NGINX_PORT);
-    return new LoadedServer(child, directory, cgroup, async (seconds) => {
+    return new LoadedServer({ child, directory, cgroup, isWrapped: command.length > 0 }, async (seconds) => {
       const { stdout } = await run("wrk", ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, `http://127.0.0.1:${NGINX_PORT}/`]);
       return Number(/(\d+) requests in/.exec(stdout)?.[1]);
     });
@@ -61,7 +71,7 @@ http { access_log off; keepalive_requests 1000000; ${paths} server { listen 127.
     const options = ["--port", String(REDIS_PORT), "--save", "", "--dir", directory];
     const child = startIn(cgroup, [...command, "/usr/bin/redis-server", ...options]);
     await untilListening(REDIS_PORT);
-    return new LoadedServer(child, directory, cgroup, async (requests) => {
+    return new LoadedServer({ child, directory, cgroup, isWrapped: command.length > 0 }, async (requests) => {
       await run("redis-benchmark", ["-p", String(REDIS_PORT), "-t", "get", "-n", String(requests), "-c", CONNECTIONS, "-q"]);
       return requests;
     });
@@ -84,10 +94,12 @@ http { access_log off; keepalive_requests 1000000; ${paths} server { listen 127.
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of this.#children) {
-      child.kill("SIGTERM");
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    }
+    const child = this.#child;
+    // `strace` would let the server go when it is told to end; it ends with it.
+    const others = this.#cgroup.processes().filter((pid) => pid !== child.pid);
+    if (this.#isWrapped) for (const pid of others) process.kill(pid, "SIGTERM");
+    else child.kill("SIGTERM");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
