@@ -61,14 +61,13 @@ export function factsByMatch(matches: readonly PeerMatch[]): readonly Facts[] {
 const FACTS = new WeakMap<readonly PeerMatch[], readonly Facts[]>();
 
 /** Those of an end that exists. Of a SPIFFE ID also the domain that it names, whatever domain the end is said to be of. */
-export const factsOfEndpoint = ({ name, namespace, labels, spiffeId, trustDomain }: Endpoint): Facts => [
-  [NAME, name],
-  [NAMESPACE, namespace],
-  ...Object.entries(labels),
-  [ID, spiffeId],
-  [DOMAIN, trustDomain],
-  [DOMAIN, domainOfPattern(spiffeId)],
-];
+export function factsOfEndpoint({ name, namespace, labels, spiffeId, trustDomain }: Endpoint): Facts {
+  const facts: Fact[] = Object.entries(labels);
+  facts.push([NAME, name], [NAMESPACE, namespace]);
+  if (spiffeId !== "") facts.push([ID, spiffeId], [DOMAIN, domainOfPattern(spiffeId)]);
+  if (trustDomain !== "") facts.push([DOMAIN, trustDomain]);
+  return facts;
+}
 
 /** What an end has of an attribute, where it has one value of it; undefined where it has none or perhaps two. */
 export function valueOfEndpoint({ name, namespace, labels, spiffeId }: Endpoint, attribute: Attribute): string | undefined {

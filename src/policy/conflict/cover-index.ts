@@ -53,8 +53,8 @@ export class CoverIndex<T extends Indexed<T>> {
 
   #enter(side: Side, item: T): readonly (readonly Key<T>[])[] {
     return item.facts[side].map((facts, index) =>
-      facts.map(([attribute, value]) => {
-        const key = this.#keyOf(side, attribute, value);
+      facts.map((fact) => {
+        const key = this.#keyOf(side, fact[0], fact[1]);
         key.count++;
         if (index === 0) key.firsts.push(item);
         return key;
@@ -113,8 +113,9 @@ export class CoverIndex<T extends Indexed<T>> {
     const query = ++this.#query;
     const found: T[] = [];
     collect(this.#others, query, found);
-    for (const [attribute, value] of subject) collect(this.#keys.subject.get(attribute)?.get(value)?.items, query, found);
-    for (const [attribute, value] of peer) collect(this.#keys.peer.get(attribute)?.get(value)?.items, query, found);
+    // Facts are not taken apart here: that makes objects, and this is asked for each rule and each example.
+    for (const fact of subject) collect(this.#keys.subject.get(fact[0])?.get(fact[1])?.items, query, found);
+    for (const fact of peer) collect(this.#keys.peer.get(fact[0])?.get(fact[1])?.items, query, found);
     return found;
   }
 

@@ -95,8 +95,9 @@ export class Examination {
 
 function firstMeant(matches: readonly PeerMatch[], facts: readonly Facts[], inventory: Inventory): Endpoint | "unknowable" | undefined {
   let known: Endpoint | undefined;
-  for (const [index, match] of matches.entries()) {
-    const meant = inventory.whoIsMeant(match, facts[index] ?? []);
+  let index = 0;
+  for (const match of matches) {
+    const meant = inventory.whoIsMeant(match, facts[index++] ?? []);
     if (meant === "unknowable") return meant;
     known ??= meant;
   }

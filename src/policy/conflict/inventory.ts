@@ -4,6 +4,7 @@ import { matchesPeer, type PeerMatch } from "../access/peer-match.ts";
 import { type Attribute, type Facts, isSingleValued, valueOfEndpoint } from "./anchor.ts";
 
 const NO_ADDRESS = new Uint8Array(0);
+const NO_NAMES: readonly string[] = [];
 
 export interface InventoryChanges {
   readonly added: readonly Endpoint[];
@@ -58,19 +59,21 @@ export class Inventory {
     if (match.kind !== "workload" && !(isIdentity && this.#withoutId === 0)) return "unknowable";
     let shortest: Iterable<Endpoint> = this.#present;
     let length = this.#present.size;
-    for (const [attribute, value] of facts) {
-      const postings = this.#postingsOf(attribute);
+    for (const fact of facts) {
+      const postings = this.#postingsOf(fact[0]);
       if (postings === undefined) continue;
-      const posting = postings.get(value) ?? [];
+      const posting = postings.get(fact[1]) ?? NOBODY;
       if (posting.length >= length) continue;
       shortest = posting;
       length = posting.length;
     }
     for (const workload of shortest)
-      if (this.#present.has(workload) && matchesPeer(match, { endpoint: workload, address: NO_ADDRESS, names: [] })) return workload;
+      if (this.#present.has(workload) && matchesPeer(match, { endpoint: workload, address: NO_ADDRESS, names: NO_NAMES })) return workload;
     return undefined;
   }
 }
+
+const NOBODY: readonly Endpoint[] = [];
 
 function enter(workloads: Iterable<Endpoint>, attribute: Attribute, byValue: Map<string, Endpoint[]>): void {
   for (const workload of workloads) {

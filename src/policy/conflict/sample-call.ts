@@ -58,6 +58,10 @@ function* combinations(lists: readonly (readonly PeerMatch[])[]): Generator<read
     yield [];
     return;
   }
+  if (others.length === 0) {
+    for (const match of first) yield [match];
+    return;
+  }
   for (const match of first) for (const rest of combinations(others)) yield [match, ...rest];
 }
 
