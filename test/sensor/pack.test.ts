@@ -1,15 +1,17 @@
 /** An attack for each policy of packs/runtime, done for real in a harmless way; and ordinary work, which none of them minds. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { compileRuntimePolicies } from "../../src/policy/compile-runtime-policy.ts";
 import { readDocuments } from "../../src/resource/document.ts";
+import type { RuntimeEventName } from "../../src/resource/runtime-event-name.ts";
 import { parseRuntimePolicy } from "../../src/resource/runtime-policy.ts";
 import { Detector } from "../../src/sensor/detector.ts";
+import { sourcesOf } from "../../src/sensor/event-sources.ts";
 import { PretendedContainer, run, type Watched, watch } from "./sensor-fixture.ts";
 
 const PACK = join(import.meta.dirname, "../../packs/runtime");
@@ -29,6 +31,9 @@ let directory: string;
 let ordinary: string;
 let container: PretendedContainer;
 let watched: Watched;
+/** As by default: nothing is attached to system calls. */
+let withoutCalls: Watched;
+let untold: readonly RuntimeEventName[];
 
 const named = (name: string, program: string): string => {
   const path = join(ordinary, name);
@@ -117,21 +122,28 @@ beforeAll(() => {
   container = new PretendedContainer("decaf".padEnd(64, "0"));
   const { rules, diagnostics } = compileRuntimePolicies(policies);
   expect(diagnostics).toEqual([]);
-  watched = watch({
-    detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }),
-    wanted: { events: rules.interest.events, calls: [], mayWatchCalls: true },
-  });
+  const judged = (mayWatchCalls: boolean): Watched =>
+    watch({
+      detector: new Detector({ policies: rules, findingsPerMinute: 10_000 }),
+      wanted: { events: rules.interest.events, calls: [], mayWatchCalls },
+      // Whatever else connects on this machine has room, too.
+      ringBytes: 1 << 22,
+    });
+  watched = judged(true);
+  withoutCalls = judged(false);
+  untold = sourcesOf({ events: rules.interest.events, calls: [], mayWatchCalls: false }).untold;
 });
 afterAll(() => {
   watched[Symbol.dispose]();
+  withoutCalls[Symbol.dispose]();
   container[Symbol.dispose]();
   rmSync(directory, { recursive: true });
   rmSync(ordinary, { recursive: true });
 });
 
 /** Findings about what this process started. */
-const found = (): readonly string[] =>
-  watched.detections.filter(({ finding }) => finding.ancestry.some(({ pid }) => pid === process.pid)).map(({ finding }) => finding.policy);
+const found = (by: Watched = watched): readonly string[] =>
+  by.detections.filter(({ finding }) => finding.ancestry.some(({ pid }) => pid === process.pid)).map(({ finding }) => finding.policy);
 
 /** The system's programs: a checkout in /tmp has a Node.js there, which one of the policies rightly finds. */
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -151,6 +163,8 @@ test("ordinary work raises none of them", { timeout: 60_000 }, async () => {
   watched.sensor.drain();
   expect(watched.events.some(({ caller }) => caller.name === "make")).toBe(true);
   expect(found()).toEqual([]);
+  withoutCalls.sensor.drain();
+  expect(found(withoutCalls)).toEqual([]);
 });
 
 const NGINX_PORT = 18_196;
@@ -210,5 +224,19 @@ test("each attack is found by its policy", { timeout: 120_000 }, async () => {
     await pause(50);
   }
   expect(missed()).toEqual([]);
-  expect(watched.sensor.counts.losses).toEqual({ process: 0, file: 0, network: 0 });
+  expect(watched.sensor.counts.losses).toMatchObject({ process: 0, file: 0 });
+  // Without programs on system calls, those are found whose events anything else tells. Where the kernel has no modules, none is loaded.
+  const hasModules = existsSync("/proc/modules");
+  const expected = policies
+    .filter(({ match }) => match.events.some((name) => !untold.includes(name)))
+    .map(({ metadata }) => metadata.name)
+    .filter((name) => hasModules || name !== "kernel-module");
+  expect(expected.length).toBeGreaterThanOrEqual(15);
+  const missedWithout = (): readonly string[] => expected.filter((name) => !found(withoutCalls).includes(name));
+  for (let attempt = 0; attempt < 100 && missedWithout().length > 0; attempt++) {
+    withoutCalls.sensor.drain();
+    await pause(50);
+  }
+  expect(missedWithout()).toEqual([]);
+  expect(withoutCalls.sensor.counts).toMatchObject({ isWatchingCalls: false, losses: { process: 0 } });
 });
