@@ -19,7 +19,10 @@ export function showRuntimeRules(paths: readonly string[], format: "text" | "jso
     noteError(terminal, `no RuntimePolicy and no rule of Falco in ${paths.join(", ")}`, "name their files, or directories that hold them");
     return EXIT.unable;
   }
-  const wanted = { events: policies.interest.events, calls: falco.rules.flatMap(({ isEnabled, eventTypes }) => (isEnabled ? eventTypes : [])) };
+  const wanted = {
+    events: policies.interest.events,
+    calls: falco.rules.flatMap(({ isEnabled, eventTypes }) => (isEnabled ? eventTypes : [])),
+  };
   const sources = sourcesOf({ ...wanted, mayWatchCalls: true });
   if (format === "json")
     terminal.printJson({
