@@ -16,14 +16,15 @@ import type { Section, Target } from "../report.ts";
 
 const PEERS = 500;
 const POLICIES = 1000;
-const ROUNDS = 15;
-const TRIPS = 20_000;
-const BULK_MESSAGES = 3000;
+const ROUNDS = 11;
+const TRIPS = 5000;
+const BULK_MESSAGES = 2000;
 const BULK_BYTES = 65_536;
 const DIALS = 20_000;
 const REQUESTS_SECONDS = 1;
 const CPU = 1;
 const NGINX_PORT = 34_080;
+const NGINX_ROUNDS = 5;
 
 /** Two processes that talk to each other; what is between them differs. */
 class Pair implements AsyncDisposable {
@@ -86,14 +87,22 @@ function nftables(): string {
     flags interval
     elements = { ${[...new Set(elements), open].join(", ")} }
   }
-  chain input { type filter hook input priority 0; policy drop; ct state established,related accept; ip saddr . ip daddr . tcp dport vmap @allowed }
-  chain output { type filter hook output priority 0; policy drop; ct state established,related accept; ip saddr . ip daddr . tcp dport vmap @allowed }
+  chain input {
+    type filter hook input priority 0; policy drop;
+    ct state established,related accept
+    ip saddr . ip daddr . tcp dport vmap @allowed
+  }
+  chain output {
+    type filter hook output priority 0; policy drop;
+    ct state established,related accept
+    ip saddr . ip daddr . tcp dport vmap @allowed
+  }
 }
 `;
 }
 
 const inNamespace = (pid: number | undefined, command: readonly string[], input = ""): void =>
-  void execFileSync("nsenter", [`--net=/proc/${pid}/ns/net`, ...command], { input });
+  void execFileSync("nsenter", [`--net=/proc/${pid}/ns/net`, ...command], { input, encoding: "utf8" });
 
 interface Site {
   readonly pair: Pair;
@@ -106,12 +115,14 @@ interface Site {
 class Nginx implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #site: Site;
+  readonly #port: number;
   readonly #directory = mkdtempSync(join(tmpdir(), "vigil-bench-nginx-"));
   readonly #cgroupPath: string | undefined;
   readonly #clientPath: string | undefined;
 
-  constructor(site: Site, paths?: { readonly server: string; readonly client: string }) {
+  constructor(site: Site, port: number, paths?: { readonly server: string; readonly client: string }) {
     this.#site = site;
+    this.#port = port;
     this.#cgroupPath = paths?.server;
     this.#clientPath = paths?.client;
     mkdirSync(join(this.#directory, "html"));
@@ -120,7 +131,7 @@ class Nginx implements AsyncDisposable {
       join(this.#directory, "nginx.conf"),
       `daemon off; master_process off; worker_processes 1; pid ${this.#directory}/pid; error_log /dev/null; events { worker_connections 512; }
 http { access_log off; keepalive_requests 1000000; client_body_temp_path ${this.#directory}/b; proxy_temp_path ${this.#directory}/p; fastcgi_temp_path ${this.#directory}/f; uwsgi_temp_path ${this.#directory}/u; scgi_temp_path ${this.#directory}/s;
-server { listen 127.0.0.1:${NGINX_PORT}; root ${this.#directory}/html; } }`,
+server { listen 127.0.0.1:${port}; root ${this.#directory}/html; } }`,
     );
     this.#child = this.#start(this.#cgroupPath, ["taskset", "-c", String(CPU), "nginx", "-c", join(this.#directory, "nginx.conf")]);
   }
@@ -142,7 +153,7 @@ server { listen 127.0.0.1:${NGINX_PORT}; root ${this.#directory}/html; } }`,
       "-t1",
       "-c8",
       `-d${REQUESTS_SECONDS}s`,
-      `http://127.0.0.1:${NGINX_PORT}/`,
+      `http://127.0.0.1:${this.#port}/`,
     ]);
     let text = "";
     load.stdout?.on("data", (chunk) => {
@@ -222,14 +233,15 @@ export async function networkPath(): Promise<Section> {
   }
   const governedSite = sites[1] as Site;
   const verdictNs = await connectVerdict(governedSite);
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const site of sites) {
-      const paths = site.pair === governed ? { server: servers.path, client: callers.path } : undefined;
-      // One at a time, since all listen on the same port of the same address.
-      await using nginx = new Nginx(site, paths);
-      await wait(200);
-      await nginx.cost();
-      note(requests, site, await nginx.cost());
+  const webs = sites.map((site, index) => {
+    const paths = site.pair === governed ? { server: servers.path, client: callers.path } : undefined;
+    return { site, nginx: owned.use(new Nginx(site, NGINX_PORT + index, paths)) };
+  });
+  await wait(500);
+  for (let round = -1; round < NGINX_ROUNDS; round++) {
+    for (const { site, nginx } of webs) {
+      const cost = await nginx.cost();
+      if (round >= 0) note(requests, site, cost);
     }
   }
   const costOf = (costs: ReadonlyMap<string, readonly number[]>, name: string): number => median(costs.get(name) ?? []);
@@ -248,7 +260,7 @@ export async function networkPath(): Promise<Section> {
     title: "Access policies in the kernel: cost on the way",
     notes: [
       `${PEERS} peers and ${POLICIES} policies; nftables has a map of as many rules after one for established connections, in a network namespace of its own.`,
-      `CPU of both ends, on one processor, in turns, median of ${ROUNDS} rounds: ${TRIPS.toLocaleString("en")} round trips of a byte, ${BULK_MESSAGES.toLocaleString("en")} messages of 64 KiB; of nginx alone per request, eight connections, kept alive.`,
+      `CPU of both ends, on one processor, in turns, median of ${ROUNDS} rounds: ${TRIPS.toLocaleString("en")} round trips of a byte, ${BULK_MESSAGES.toLocaleString("en")} messages of 64 KiB; of nginx alone per request, median of ${NGINX_ROUNDS} seconds in turns, eight connections, kept alive.`,
       `*Verdict*: run time of the program at \`connect\` by the kernel's own statistics, ${DIALS.toLocaleString("en")} connections.`,
     ],
     columns: ["ns of CPU", "no policy", "Vigil", "nftables"],
