@@ -13,7 +13,7 @@ export { enumOf, iteratorOf, tracepointOf } from "./btf/kernel-name.ts";
 export { mapBtf, type ProgramBtf, programBtf } from "./btf/spec-btf.ts";
 export type { PartOfMemory } from "./builder/calls.ts";
 export { Code, type PacketContext } from "./builder/code.ts";
-export type { SocketAddress } from "./builder/context.ts";
+export type { PacketBuffer, SocketAddress } from "./builder/context.ts";
 export { Condition, Scalar, type ScalarLike } from "./builder/expression.ts";
 export { type Loop, Variable } from "./builder/flow.ts";
 export { KERNEL_CALLS, type KernelCallName } from "./builder/kernel-call.ts";

@@ -61,12 +61,13 @@ export type NetworkState = Numbers<"generation" | "even" | "odd">;
 
 /**
  * `generation`: in force; 0 until the first set is. Its lowest bit is the bank; `even` and `odd` are said of one bank each, with a bit for each depth
- * of the hierarchy at which workloads have their cgroups, and `AUDIT_BIT`.
+ * of the hierarchy at which workloads have their cgroups, `AUDIT_BIT`, and the greatest of the depths from `DEEPEST_SHIFT` on.
  */
 export const STATE: Layout<NetworkState> = struct("network_state", { generation: u64AsNumber, even: u64AsNumber, odd: u64AsNumber });
 
 /** What would be denied passes, and is reported. */
 export const AUDIT_BIT: number = 1 << 16;
+export const DEEPEST_SHIFT = 24;
 
 /** 96 bits before an IPv4 address, as in `::ffff:192.0.2.1`: one map for both families. `bits` counts all 128. */
 export const ADDRESS_KEY: Layout<AddressKey> = struct("address_key", { bits: u32, a: u32, b: u32, c: u32, d: u32 });

@@ -1,7 +1,7 @@
 /** What every program asks: who a cgroup is, who has an address, who listens at one, and what the policies say. */
 import type { Code, Scalar, Subprogram, Variable } from "../ebpf/index.ts";
 import { subprogram } from "../ebpf/index.ts";
-import { AUDIT_BIT, LISTENER_KEY, type NetworkMaps } from "./kernel-maps.ts";
+import { AUDIT_BIT, DEEPEST_SHIFT, LISTENER_KEY, type NetworkMaps } from "./kernel-maps.ts";
 
 /** Bits of what `decide` returns; the ground's number is in the upper half. */
 export const DECISION = { allowed: 1, audited: 2, governed: 4 } as const;
@@ -98,8 +98,11 @@ function decideProgram({ policies, peers, networks, cells, verdicts }: NetworkMa
         code.lookupIn(peers.outer, bank, peers.inner, { policy: policy.get("policy"), member: given(peer) }, (found) =>
           code.assign(own, found.value()),
         );
-        code.lookupIn(networks.outer, bank, networks.inner, { policy: policy.get("policy"), member: given(node) }, (found) =>
-          code.assign(network, found.value()),
+        // Most policies say nothing of addresses.
+        code.if(policy.get("networkClasses").ne(1), () =>
+          code.lookupIn(networks.outer, bank, networks.inner, { policy: policy.get("policy"), member: given(node) }, (found) =>
+            code.assign(network, found.value()),
+          ),
         );
         code.assign(
           cell,
@@ -142,10 +145,12 @@ export interface Own {
 export function identify(code: Code, asked: Lookups, levels: Scalar, bank: Scalar, ancestor: (level: Scalar) => Scalar): Own {
   const cgroup = code.variable(0, "cgroup");
   const identity = code.variable(0, "identity");
+  const deepest = code.let(levels.shr(DEEPEST_SHIFT), "deepest");
   code.repeat(
     MAX_CGROUP_LEVEL + 1,
     (index, loop) => {
-      const level = code.let(code.let(MAX_CGROUP_LEVEL, "deepest").sub(index), "level");
+      code.if(code.let(index, "index").gt(deepest), () => loop.break());
+      const level = code.let(deepest.sub(index), "level");
       code.if(levels.shr(level).and(1).eq(0), () => loop.continue());
       const candidate = code.let(ancestor(level), "candidate");
       code.if(candidate.eq(0), () => loop.continue());

@@ -1,5 +1,18 @@
 /** Addresses, protocol and ports of a packet: IPv4, and IPv6 with extension headers before the protocol. */
-import { type AnyMemory, type Code, type Layout, type Scalar, struct, u8, u16be, u32, u64, type Variable } from "../ebpf/index.ts";
+import {
+  type AnyMemory,
+  type Code,
+  type Layout,
+  type Memory,
+  type PacketBuffer,
+  type Scalar,
+  struct,
+  u8,
+  u16be,
+  u32,
+  u64,
+  type Variable,
+} from "../ebpf/index.ts";
 import { PROTOCOL_NUMBER } from "./kernel-maps.ts";
 import { IPV4_LOW } from "./lookups.ts";
 
@@ -39,14 +52,28 @@ const TRANSPORT: Layout<Numbers<"first" | "second" | "third" | "fourth">> = stru
   third: u16be,
   fourth: u16be,
 });
+/** As much of TCP's header as is looked at. */
+const TCP: Layout<Numbers<"source" | "target" | "sequence" | "acknowledged" | "offset" | "flags">> = struct(
+  "tcp",
+  {
+    source: u16be,
+    target: u16be,
+    sequence: u32,
+    acknowledged: u32,
+    offset: u8,
+    flags: u8,
+  },
+  { packed: true },
+);
 const EXTENSION: Layout<Numbers<"next" | "length" | "fragment">> = struct("extension", { next: u8, length: u8, fragment: u16be });
 
+/** 0x0800, as a little-endian machine reads it. */
+const ETHERTYPE_IPV4_ON_WIRE = 0x0008;
 const IPPROTO = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 } as const;
 /** Headers that may stand before the protocol's (RFC 8200, section 4). */
 const EXTENSIONS = { hopByHop: 0, routing: 43, fragment: 44, destination: 60 } as const;
 const MAX_EXTENSIONS = 6;
 
-const TCP_FLAGS_AT = 13;
 export const TCP_FLAG = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
 
 export interface PacketParts {
@@ -67,7 +94,7 @@ export interface PacketParts {
 }
 
 /** Reads the parts; `malformed` ends the program. */
-export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, malformed: () => void): PacketParts {
+export function parsePacket(code: Code, context: Memory<PacketBuffer>, isEgress: boolean, malformed: () => void): PacketParts {
   const parts: PacketParts = {
     ownHigh: code.variable(0, "own high"),
     ownLow: code.variable(0, "own low"),
@@ -85,13 +112,12 @@ export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, m
   const number = code.variable(0, "ip protocol");
   const offset = parts.transport;
   const isFragment = code.variable(0, "fragment");
-  const version = code.buffer(VERSION);
-  code.if(code.call("skb_load_bytes", context, 0, version).ne(0), malformed);
   code.if(
-    version.value().shr(4).eq(4),
+    context.get("protocol").eq(ETHERTYPE_IPV4_ON_WIRE),
     () => {
       const ip = code.buffer(IPV4);
       code.if(code.call("skb_load_bytes", context, 0, ip).ne(0), malformed);
+      code.if(ip.get("versionLength").shr(4).ne(4), malformed);
       code.assign(sourceLow, ip.get("source").shl(32).or(IPV4_LOW));
       code.assign(targetLow, ip.get("target").shl(32).or(IPV4_LOW));
       code.assign(offset, ip.get("versionLength").and(15).shl(2));
@@ -100,8 +126,8 @@ export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, m
     },
     () => {
       const ip = code.buffer(IPV6);
-      code.if(version.value().shr(4).ne(6), malformed);
       code.if(code.call("skb_load_bytes", context, 0, ip).ne(0), malformed);
+      code.if(ip.get("version").and(0xf0).ne(0x60), malformed);
       code.assign(sourceHigh, ip.get("sourceHigh"));
       code.assign(sourceLow, ip.get("sourceLow"));
       code.assign(targetHigh, ip.get("targetHigh"));
@@ -114,32 +140,36 @@ export function parsePacket(code: Code, context: AnyMemory, isEgress: boolean, m
   for (const [name, value] of Object.entries(IPPROTO))
     code.if(number.eq(value), () => code.assign(parts.protocol, PROTOCOL_NUMBER[name as keyof typeof IPPROTO]));
   code.if(isFragment.ne(0), () => code.assign(parts.protocol, 0));
-  code.if(parts.protocol.ne(0), () => {
-    const transport = code.buffer(TRANSPORT);
-    code.if(code.call("skb_load_bytes", context, offset, transport).ne(0), malformed);
-    code.if(
-      parts.protocol.ge(PROTOCOL_NUMBER.icmp),
-      () => {
-        code.assign(parts.ownPort, transport.get("third"));
-        code.assign(parts.peerPort, transport.get("third"));
-        code.assign(parts.port, transport.get("first").shr(8));
-      },
-      () => {
-        code.assign(isEgress ? parts.ownPort : parts.peerPort, transport.get("first"));
-        code.assign(isEgress ? parts.peerPort : parts.ownPort, transport.get("second"));
-        code.assign(parts.port, transport.get("second"));
-      },
-    );
-    code.if(parts.protocol.eq(PROTOCOL_NUMBER.tcp), () => {
-      const flags = code.buffer(VERSION);
-      code.if(code.call("skb_load_bytes", context, offset.add(TCP_FLAGS_AT), flags).ne(0), malformed);
-      code.assign(parts.tcpFlags, flags.value());
-    });
-  });
+  const setPorts = (source: Scalar, target: Scalar): void => {
+    code.assign(isEgress ? parts.ownPort : parts.peerPort, source);
+    code.assign(isEgress ? parts.peerPort : parts.ownPort, target);
+    code.assign(parts.port, target);
+  };
+  code.if(
+    parts.protocol.eq(PROTOCOL_NUMBER.tcp),
+    () => {
+      const tcp = code.buffer(TCP);
+      code.if(code.call("skb_load_bytes", context, offset, tcp).ne(0), malformed);
+      setPorts(tcp.get("source"), tcp.get("target"));
+      code.assign(parts.tcpFlags, tcp.get("flags"));
+    },
+    () =>
+      code.if(parts.protocol.ne(0), () => {
+        const transport = code.buffer(TRANSPORT);
+        code.if(code.call("skb_load_bytes", context, offset, transport).ne(0), malformed);
+        code.if(
+          parts.protocol.ge(PROTOCOL_NUMBER.icmp),
+          () => {
+            code.assign(parts.ownPort, transport.get("third"));
+            code.assign(parts.peerPort, transport.get("third"));
+            code.assign(parts.port, transport.get("first").shr(8));
+          },
+          () => setPorts(transport.get("first"), transport.get("second")),
+        );
+      }),
+  );
   return parts;
 }
-
-const VERSION: Layout<number> = u8;
 
 interface Position {
   readonly number: Variable;

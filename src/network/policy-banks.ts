@@ -8,6 +8,7 @@ import {
   AUDIT_BIT,
   type Banked,
   type Banks,
+  DEEPEST_SHIFT,
   DEFAULT_SIZES,
   type NetworkMaps,
   type NetworkState,
@@ -79,7 +80,8 @@ export class PolicyBanks implements Disposable {
       this.settle();
       for (const name of BANK_NAMES) this.#place(banks[name] as Banked<unknown, unknown>, bank, maps[name]);
       // With the number of the set before: programs look at what is said of the bank that they are in.
-      this.#say({ ...this.#state, [bank === 0 ? "even" : "odd"]: levels | (isAudit ? AUDIT_BIT : 0) });
+      const deepest = Math.max(0, 31 - Math.clz32(levels));
+      this.#say({ ...this.#state, [bank === 0 ? "even" : "odd"]: levels | (isAudit ? AUDIT_BIT : 0) | (deepest << DEEPEST_SHIFT) });
     } catch (cause) {
       if (cause instanceof VigilError && cause.code === "NETWORK_SET") throw cause;
       throw new VigilError<NetworkErrorCode>("NETWORK_SET", `the kernel cannot hold the policies: ${messageOf(cause)}`, {
