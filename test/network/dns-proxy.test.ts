@@ -260,11 +260,18 @@ describe("by IPv6", () => {
 const query = (name: string): string =>
   Buffer.from([0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...encodeName(name), 0, 1, 0, 1]).toString("hex");
 
-test.each([RESOLVER, RESOLVER6])("a socket that is not connected hears its answer from %s, whom it asked", async (server) => {
-  for (const each of [resolver, resolver6]) each.zone = { "api.bank.test": [a("api.bank.test", outside4(10))] };
-  expect(await orders.ask({ do: "ask", server, query: query("api.bank.test") })).toBe(`${server} 53 0`);
-  expect(await orders.ask({ do: "ask", server, query: query("evil.test") })).toBe(`${server} 53 5`);
-  expect(await orders.ask({ do: "ask", server, query: "1234" })).toBe("silence");
+test.each([RESOLVER, RESOLVER6, `::ffff:${RESOLVER}`])(
+  "a socket that is not connected hears its answer from %s, whom it asked",
+  async (server) => {
+    for (const each of [resolver, resolver6]) each.zone = { "api.bank.test": [a("api.bank.test", outside4(10))] };
+    expect(await orders.ask({ do: "ask", server, query: query("api.bank.test") })).toBe(`${server} 53 0`);
+    expect(await orders.ask({ do: "ask", server, query: query("evil.test") })).toBe(`${server} 53 5`);
+    expect(await orders.ask({ do: "ask", server, query: "1234" })).toBe("silence");
+  },
+);
+
+test.each([RESOLVER, RESOLVER6, `::ffff:${RESOLVER}`])("a connected socket takes %s for its other end", async (server) => {
+  expect(await orders.ask({ do: "peer", server })).toBe(`${server} 53`);
 });
 
 test("after its time and the grace an address is refused, unless a connection to it is open", async () => {

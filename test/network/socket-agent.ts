@@ -12,6 +12,7 @@ export type Order =
   | { readonly do: "echo"; readonly patienceMs?: number }
   | { readonly do: "resolve"; readonly server: string; readonly name: string; readonly family: 4 | 6 }
   | { readonly do: "ask"; readonly server: string; readonly query: string }
+  | { readonly do: "peer"; readonly server: string }
   | { readonly do: "raw" }
   /** Calls again and again, so many at a time, until the tally is asked for. */
   | { readonly do: "load"; readonly host: string; readonly port: number; readonly clients: number }
@@ -34,6 +35,7 @@ async function obey(order: Order): Promise<string> {
   }
   if (order.do === "resolve") return resolveName(order);
   if (order.do === "ask") return askOnce(order);
+  if (order.do === "peer") return peerOf(order.server);
   if (order.do === "raw") return openRaw();
   if (order.do === "load") return load(order);
   if (order.do === "tally") return tally();
@@ -65,6 +67,18 @@ function askOnce({ server, query }: Extract<Order, { do: "ask" }>): Promise<stri
     socket.once("error", (error) => answer(codeOf(error)));
     socket.send(Buffer.from(query, "hex"), 53, server, (error) => {
       if (error !== null) answer(codeOf(error));
+    });
+  }).finally(() => socket.close());
+}
+
+/** Whom a connected socket takes for its other end. */
+function peerOf(server: string): Promise<string> {
+  const socket = createSocket(server.includes(":") ? "udp6" : "udp4");
+  return new Promise<string>((resolve) => {
+    socket.once("error", (error) => resolve(codeOf(error)));
+    socket.connect(53, server, () => {
+      const { address, port } = socket.remoteAddress();
+      resolve(`${address} ${port}`);
     });
   }).finally(() => socket.close());
 }
