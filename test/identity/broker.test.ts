@@ -29,6 +29,9 @@ import { parseX509Svid, verifyX509Svid } from "../../src/spiffe/x509-svid.ts";
 import { type Fixture, next, OWN_UID, startAgent } from "./agent-fixture.ts";
 import type { TestEntry } from "./scripted-authority.ts";
 
+/** However slow the machine is. */
+const PATIENCE = { timeout: 20_000 };
+
 const BROKER_ID = "spiffe://test.example/proxy";
 const SLEEP = realpathSync("/bin/sleep");
 const NODE = `unix:path:${realpathSync(process.execPath)}`;
@@ -192,7 +195,7 @@ describe("a broker is refused", () => {
     const { pid } = await sleeper();
     expect(await endOf(next(x509(await broker({ metadata: {} }), pid)))).toMatchObject({ status: "INVALID_ARGUMENT" });
     fixture.authority.register({ id: "other", spiffeId: "spiffe://test.example/other", selectors: [OWN_UID, NODE] });
-    await expect.poll(() => fixture.agent.state.entry("other")).toBeDefined();
+    await expect.poll(() => fixture.agent.state.entry("other"), PATIENCE).toBeDefined();
     const refused = await endOf(next(x509(await broker({ id: "spiffe://test.example/other" }), pid)));
     expect(refused).toMatchObject({ status: "PERMISSION_DENIED", message: expect.stringContaining("spiffe://test.example/other") });
     await expect
@@ -204,12 +207,12 @@ describe("a broker is refused", () => {
 
   test("identities that its `brokerFor` does not name", async () => {
     fixture.authority.register(BANK);
-    await expect.poll(() => fixture.agent.state.entry("bank")).toBeDefined();
+    await expect.poll(() => fixture.agent.state.entry("bank"), PATIENCE).toBeDefined();
     const channel = await broker();
     const { pid } = await sleeper();
     expect((await next(x509(channel, pid))).svids.map(({ spiffeId }) => spiffeId)).toEqual([SHOP.spiffeId]);
     fixture.authority.remove("shop");
-    await expect.poll(() => fixture.agent.state.entry("shop")).toBeUndefined();
+    await expect.poll(() => fixture.agent.state.entry("shop"), PATIENCE).toBeUndefined();
     expect(await endOf(next(x509(channel, pid)))).toMatchObject({
       reason: "WORKLOAD_NOT_ENTITLED",
       message: expect.stringContaining(BROKER_ID),
@@ -226,7 +229,7 @@ describe("a broker is refused", () => {
     fixture.authority.register({ ...PROXY, brokerFor: [] });
     expect(await endOf(next(stream))).toMatchObject({ status: "PERMISSION_DENIED", message: expect.stringContaining(BROKER_ID) });
     fixture.authority.register(PROXY);
-    await expect.poll(() => fixture.agent.state.entry("proxy")?.brokerFor).toHaveLength(1);
+    await expect.poll(() => fixture.agent.state.entry("proxy")?.brokerFor, PATIENCE).toHaveLength(1);
     const again = x509(channel, pid);
     await next(again);
     fixture.authority.deny({ spiffeIds: [BROKER_ID] });

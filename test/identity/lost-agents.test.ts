@@ -4,6 +4,9 @@ import { ConnectedAgents } from "../../src/identity/authority/connected-agents.t
 import { denyLostAgents } from "../../src/identity/authority/lost-agents.ts";
 import { TestClock, testAuthority, workloadYaml } from "./authority-in-process.ts";
 
+/** However slow the machine is. */
+const PATIENCE = { timeout: 20_000 };
+
 const EDGE = "spiffe://example.org/vigil/agent/edge";
 const OTHER = "spiffe://example.org/vigil/agent/other";
 const LOCAL = "spiffe://example.org/vigil/agent/local";
@@ -27,7 +30,7 @@ test("denied are the agent and what nobody else serves; who came back in time is
   connected.join(OTHER);
   clock.nowMs += AFTER_MS / 2;
   denyLostAgents({ ...options, everyMs: 20, onLost: (id) => lost.push(id) }, ending.signal);
-  await expect.poll(() => lost).toEqual([EDGE]);
+  await expect.poll(() => lost, PATIENCE).toEqual([EDGE]);
   expect([...authority.shared.denials.spiffeIds].sort()).toEqual(["spiffe://example.org/default/edge-only", EDGE]);
   await authority.deny({ spiffeIds: [EDGE], serials: [], reason: "", remove: true });
   connected.join(EDGE);

@@ -16,6 +16,9 @@ import { ConnectedAgents } from "../../src/identity/authority/connected-agents.t
 import { type SpanRecord, Tracer } from "../../src/lib/tracer.ts";
 import { DAY_MS, TestClock, testAuthority, trustDomainYaml, workloadYaml } from "./authority-in-process.ts";
 
+/** However slow the machine is. */
+const PATIENCE = { timeout: 20_000 };
+
 const WEB = workloadYaml("web", "{selectors: ['unix:uid:1']}");
 const REFUSED = workloadYaml("late", "{selectors: ['unix:uid:2']}");
 const RULES = trustDomainYaml('{issuance: [{name: no-late, expression: "workload.name != \'default/late\'", message: "not late"}]}');
@@ -50,11 +53,11 @@ test("a rotation is one trace across agent and authority, and says of each ident
     await running;
   });
   // At the start each is asked for as it becomes known; a change of both is one rotation.
-  await expect.poll(() => agent.x509.size).toBe(2);
-  await expect.poll(() => [...agent.x509.valid()]).toHaveLength(1);
+  await expect.poll(() => agent.x509.size, PATIENCE).toBe(2);
+  await expect.poll(() => [...agent.x509.valid()], PATIENCE).toHaveLength(1);
   await authority.rotate([]);
   const isWhole = ({ name, attributes }: SpanRecord): boolean => name === "renew x509" && attributes["vigil.svid.count"] === 2;
-  await expect.poll(() => ofAgent.find(isWhole)).toBeDefined();
+  await expect.poll(() => ofAgent.find(isWhole), PATIENCE).toBeDefined();
   const whole = ofAgent.find(isWhole);
   const within = (spans: readonly SpanRecord[]): object =>
     Object.fromEntries(

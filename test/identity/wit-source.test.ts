@@ -9,6 +9,9 @@ import { systemPacing, WorkloadApiClient, WorkloadTrustSource, WorkloadWitSource
 import { readWitUpdate } from "../../src/spiffe/workload-api/wit-update.ts";
 import { type Fixture, next, OWN_UID, startAgent } from "./agent-fixture.ts";
 
+/** However slow the machine is. */
+const PATIENCE = { timeout: 20_000 };
+
 const WEB = { id: "web", spiffeId: "spiffe://test.example/web", selectors: [OWN_UID], hint: "main" };
 
 let fixture: Fixture;
@@ -30,8 +33,8 @@ test("a process proves its identity with the token and the key that it got, unti
   await Promise.all([source.ready(AbortSignal.timeout(20_000)), trust.ready(AbortSignal.timeout(20_000))]);
   const domain = parseTrustDomain("test.example");
   if (!domain.ok) throw domain.error;
-  await expect.poll(() => trust.bundleOf(domain.value)?.witKeys.size).toBe(1);
-  await expect.poll(() => trust.bundleOf(domain.value)?.x509Authorities.length).toBe(1);
+  await expect.poll(() => trust.bundleOf(domain.value)?.witKeys.size, PATIENCE).toBe(1);
+  await expect.poll(() => trust.bundleOf(domain.value)?.x509Authorities.length, PATIENCE).toBe(1);
   const held = source.witSvid();
   if (held === undefined) throw new Error("no WIT-SVID");
   expect(held).toMatchObject({ hint: "main", svid: { id: WEB.spiffeId } });
@@ -44,9 +47,9 @@ test("a process proves its identity with the token and the key that it got, unti
     value: { id: WEB.spiffeId },
   });
   fixture.authority.rotateSvid("web");
-  await expect.poll(() => source.witSvid()?.svid.token).not.toBe(held.svid.token);
+  await expect.poll(() => source.witSvid()?.svid.token, PATIENCE).not.toBe(held.svid.token);
   fixture.authority.remove("web");
-  await expect.poll(() => source.witSvids()).toEqual([]);
+  await expect.poll(() => source.witSvids(), PATIENCE).toEqual([]);
   source.close();
   trust.close();
 });
