@@ -8,17 +8,20 @@ import { encodeAgentSettings } from "../../src/cmd/agent/settings.ts";
 import { encodeAuthoritySettings } from "../../src/cmd/authority/settings.ts";
 import type { FromProcess } from "../../src/cmd/process-message.ts";
 import { environmentName, resolveSettings } from "../../src/cmd/settings.ts";
+import { SMALL_NURSERY } from "../../src/cmd/small-nursery.ts";
 import type { JsonValue } from "../../src/lib/json.ts";
 import { ROOT } from "../source-tree.ts";
 
 export class RealProcess {
   readonly #entry: string;
+  readonly #execArgv: readonly string[];
   readonly #settings: JsonValue;
   #child: ChildProcess | undefined;
   #ready: Promise<void> = Promise.reject(new Error("not started"));
   #log = "";
 
   constructor(name: "authority" | "agent", settings: JsonValue) {
+    this.#execArgv = name === "agent" ? SMALL_NURSERY : [];
     this.#entry = join(ROOT, `src/cmd/${name}.ts`);
     this.#settings = settings;
     this.#ready.catch(() => {});
@@ -26,7 +29,7 @@ export class RealProcess {
 
   /** Does not wait until it works: see `ready`. */
   start(): void {
-    const child = fork(this.#entry, [], { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    const child = fork(this.#entry, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [...this.#execArgv] });
     child.stderr?.on("data", (chunk) => {
       this.#log = `${this.#log}${chunk}`.slice(-100_000);
     });

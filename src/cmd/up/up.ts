@@ -14,6 +14,7 @@ import { encodeNetworkSettings } from "../network/settings.ts";
 import { noteDiagnostics, noteError } from "../notes.ts";
 import type { ReadyReport } from "../process-message.ts";
 import type { SettingSources, Settings } from "../settings.ts";
+import { SMALL_NURSERY } from "../small-nursery.ts";
 import { openStateDirectory, type StateDirectory } from "../state-directory.ts";
 import type { ProcessNews, ProcessSpec } from "../supervised-process.ts";
 import { Supervisor } from "../supervisor.ts";
@@ -157,6 +158,7 @@ export const agentProcess = (configuration: Configuration["values"], stateDirect
   name: "agent",
   entry: entryOf("agent"),
   environment: ENVIRONMENT,
+  execArgv: SMALL_NURSERY,
   settings: encodeAgentSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,
@@ -176,8 +178,7 @@ const sensorProcess = (configuration: Configuration["values"], stateDirectory: s
   entry: entryOf("sensor"),
   environment: ENVIRONMENT,
   isIndependent: true,
-  // Events live for microseconds: a small nursery is collected as fast, and stays out of memory.
-  execArgv: ["--max-semi-space-size=2"],
+  execArgv: SMALL_NURSERY,
   settings: encodeAgentSettings({ stateDirectory, configuration }),
   readyWithinMs: READY_WITHIN_MS,
   drainWithinMs: AGENT_DRAIN_MS,
