@@ -4,6 +4,7 @@ import { sizeInRequest } from "../../cel/cost/request-size.ts";
 import type { Program } from "../../cel/program.ts";
 import { unparse } from "../../cel/unparse.ts";
 import type { Diagnostic } from "../../lib/diagnostic.ts";
+import { findAdmissionConflicts } from "../../policy/admission-conflict/find-admission-conflicts.ts";
 import type { CompiledPolicy } from "../../policy/compiled-policy.ts";
 import type { Snapshot } from "../../policy/snapshot.ts";
 import { checkTypes } from "../../policy/type-check.ts";
@@ -14,6 +15,7 @@ import { noteDiagnostics } from "../notes.ts";
 import { readPolicySet } from "../policy-set.ts";
 import { alignColumns } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
+import { admissionDiagnostics } from "./conflict-diagnostics.ts";
 import { lintAccessPolicies } from "./lint-access-policies.ts";
 
 export interface LintOptions {
@@ -32,7 +34,8 @@ export async function lintPolicies(
   const set = await readPolicySet(sources);
   const { snapshot, diagnostics: mistakes, kinds } = compilePolicySet(set, "inactive");
   const access = await lintAccessPolicies(set.others, resolvesNames);
-  const diagnostics = [...mistakes, ...checkTypes(set.resources, kinds), ...access.diagnostics];
+  const clashes = findAdmissionConflicts(set.resources, snapshot, { kinds: kinds.all(), nowMs: Date.now() });
+  const diagnostics = [...mistakes, ...checkTypes(set.resources, kinds), ...access.diagnostics, ...admissionDiagnostics(clashes, mistakes)];
   const count = (severity: Diagnostic["severity"]): number => diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;
   const summary = { policies: ownPolicies(snapshot).length + access.policies, errors: count("error"), warnings: count("warning") };
   const costs = showsCost ? costsOf(snapshot) : [];

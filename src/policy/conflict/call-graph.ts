@@ -18,34 +18,48 @@ export function endTitle({ kind, name, namespace, spiffeId }: Endpoint, address:
   return spiffeId || (kind === "external" ? formatIpAddress(address) : kind);
 }
 
+/** Calls of an end by who calls, and by protocol and port. */
+type Incoming = Map<string, PathStep>;
+
 export class CallGraph {
-  readonly #incoming = new Map<string, PathStep[]>();
+  readonly #incoming = new Map<string, Incoming>();
+  readonly #paths = new Map<string, readonly PathStep[]>();
 
   add(call: Call, labels: PathStep["labels"]): void {
     const step = stepOf(call, labels);
-    const steps = this.#incoming.get(step.to);
-    if (steps === undefined) this.#incoming.set(step.to, [step]);
-    else if (!steps.some(({ from, protocol, port }) => from === step.from && protocol === step.protocol && port === step.port))
-      steps.push(step);
+    this.#paths.clear();
+    const steps: Incoming = this.#incoming.get(step.to) ?? new Map();
+    this.#incoming.set(step.to, steps);
+    const key = JSON.stringify([step.from, step.protocol, step.port]);
+    if (!steps.has(key)) steps.set(key, step);
   }
 
   /** A shortest path from somebody whom nobody was seen to call to the source of a call, and then that call. */
   pathTo(call: Call, labels: PathStep["labels"]): readonly PathStep[] {
     const last = stepOf(call, labels);
+    let before = this.#paths.get(last.from);
+    if (before === undefined) {
+      before = this.#pathToEnd(last.from);
+      this.#paths.set(last.from, before);
+    }
+    return [...before, last];
+  }
+
+  /** Empty where nobody calls an end, and where everybody before it is in a circle. */
+  #pathToEnd(end: string): readonly PathStep[] {
     const after = new Map<string, PathStep>();
-    const queue = [last.from];
+    const queue = [end];
     // The array grows while it is read.
     for (const at of queue) {
-      const steps = this.#incoming.get(at) ?? [];
-      if (steps.length === 0) return [...stepsFrom(at, after, last.from), last];
-      for (const step of steps) {
-        if (after.has(step.from) || step.from === last.from) continue;
+      const steps = this.#incoming.get(at);
+      if (steps === undefined) return stepsFrom(at, after, end);
+      for (const step of steps.values()) {
+        if (after.has(step.from) || step.from === end) continue;
         after.set(step.from, step);
         queue.push(step.from);
       }
     }
-    // Everybody before it is in a circle.
-    return [last];
+    return [];
   }
 }
 

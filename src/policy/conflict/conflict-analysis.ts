@@ -102,7 +102,7 @@ export class ConflictAnalysis {
   }
 }
 
-const NO_TRAFFIC: TrafficReport = { findings: [], unknownCalls: 0, pathOf: () => undefined };
+const NO_TRAFFIC: TrafficReport = { findings: [], unknownCalls: 0, isComplete: true, pathOf: () => undefined };
 
 const keyOf = ({ kind, rule, direction, message }: Finding): string =>
   JSON.stringify([kind, rule.source, rule.policy, rule.rule, direction, message]);
@@ -113,7 +113,7 @@ const newBooks = (): RuleBooks => ({ ingress: new RuleBook("ingress"), egress: n
 function conflictsOf(books: RuleBooks, traffic: TrafficReport, before: readonly Finding[]): Conflicts {
   const current = new Set<Finding>(traffic.findings);
   let unknown = 0;
-  let isComplete = true;
+  let { isComplete } = traffic;
   for (const { noted } of [books.ingress, books.egress]) {
     for (const { finding, clash, isUnknown, isIncomplete, hasMoreClashes } of noted) {
       if (finding !== undefined) current.add(finding);

@@ -23,6 +23,8 @@ export interface TrafficReport {
   readonly findings: readonly Finding[];
   /** Calls of which it cannot be said whether some policy allows them. */
   readonly unknownCalls: number;
+  /** Whether no limit ended the search. */
+  readonly isComplete: boolean;
   /** The path to a call that was seen and that a rule matches. */
   pathOf(finding: Finding): readonly PathStep[] | undefined;
 }
@@ -56,6 +58,7 @@ export function examineTraffic({ calls, edgeLabels }: Traffic, books: readonly R
   return {
     findings,
     unknownCalls,
+    isComplete: examination.pairsLeft >= 0,
     pathOf: ({ kind, rule, direction, witness }) => {
       const call = kind === "gap" ? witness?.call : byOrigin.get(originKey(direction, rule.source, rule.rule));
       return call && graph.pathTo(call, labelsOf.get(call) ?? {});
@@ -130,9 +133,9 @@ function labelClashes(book: RuleBook, edgeLabels: Traffic["edgeLabels"], examina
   return labelled.flatMap((later): readonly Finding[] => {
     for (const earlier of new Set(index.candidates(later))) {
       if (earlier.position >= later.position) continue;
+      if (examination.pairsLeft-- <= 0) return [];
       const name = disagreement(edgeLabels.get(earlier.rule.origin.policy), edgeLabels.get(later.rule.origin.policy));
       if (name === undefined) continue;
-      if (examination.pairsLeft-- <= 0) return [];
       const found = clashBetween(earlier, later, name, edgeLabels, examination);
       if (found !== undefined) return [found];
     }
