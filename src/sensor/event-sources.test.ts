@@ -38,3 +38,12 @@ test("what a rule of Falco wants by its return is told by that alone", () => {
   expect([...sources.hooks]).toEqual(["bind"]);
   expect(sources.unknown).toEqual(["nonsense"]);
 });
+
+test("where the kernel does not say when it asks for capabilities, only calls tell what needs them", () => {
+  const older = { calls: [], tellsCapabilities: false } as const;
+  const on = sourcesOf({ ...older, events: ["process.bpf", "process.capability", "network.connect"], mayWatchCalls: true });
+  expect(on).toMatchObject({ calls: ["bpf"], attempts: [], untold: ["process.capability"] });
+  const off = sourcesOf({ ...older, events: ["process.bpf", "network.connect"], mayWatchCalls: false });
+  expect(off).toMatchObject({ calls: [], attempts: [], untold: ["process.bpf"] });
+  expect([...off.hooks]).toEqual(["connect"]);
+});

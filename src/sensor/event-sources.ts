@@ -38,6 +38,8 @@ export interface WantedEvents {
   readonly calls: Iterable<string>;
   /** Whether programs may be attached to system calls. */
   readonly mayWatchCalls: boolean;
+  /** Whether the kernel says when it asks for a capability (Linux 6.13); it does unless this says otherwise. */
+  readonly tellsCapabilities?: boolean;
 }
 
 export interface EventSources {
@@ -60,12 +62,17 @@ const SCHEDULER_CALLS: ReadonlySet<string> = new Set(["execve", "execveat", "clo
 const callsOfEvent = (name: RuntimeEventName): readonly string[] => callsOf(new Set([name]));
 
 /** Which sources tell what is wanted. */
-export function sourcesOf({ events, calls, mayWatchCalls }: WantedEvents): EventSources {
+export function sourcesOf({ events, calls, mayWatchCalls, tellsCapabilities = true }: WantedEvents): EventSources {
+  const otherOf = (name: RuntimeEventName): OtherSource | undefined => {
+    const other = OTHER_SOURCES[name];
+    const needsCapabilities = other?.kind === "attempt" || (other?.kind === "hook" && other.hook === "capability");
+    return needsCapabilities && !tellsCapabilities ? undefined : other;
+  };
   const named = [...new Set(calls)].filter((call) => !SCHEDULER_CALLS.has(call));
   const wanted = new Set(events);
   const ordered = RUNTIME_EVENTS.filter((name) => wanted.has(name));
   const needsCalls = (name: RuntimeEventName): boolean => {
-    const other = OTHER_SOURCES[name];
+    const other = otherOf(name);
     return other === undefined || (other.kind === "attempt" && !other.isEach);
   };
   const watched = mayWatchCalls ? named.filter((call) => CALL_ROWS.has(call)) : [];
@@ -76,12 +83,12 @@ export function sourcesOf({ events, calls, mayWatchCalls }: WantedEvents): Event
   const untold: RuntimeEventName[] = [];
   const attempted: RuntimeEventName[] = [];
   for (const name of ordered) {
-    const other = OTHER_SOURCES[name];
+    const other = otherOf(name);
     const own = callsOfEvent(name);
     if (other?.kind === "scheduler") continue;
     // What a rule of Falco wants told by its return is not told twice.
     if (other?.kind === "hook" && !own.some((call) => byCall.has(call))) hooks.add(other.hook);
-    else if (areCallsWatched) for (const call of own) byCall.add(call);
+    else if (areCallsWatched && own.length > 0) for (const call of own) byCall.add(call);
     else if (other?.kind === "attempt") {
       for (const call of own) attempts.add(call);
       attempted.push(name);

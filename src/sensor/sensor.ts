@@ -28,7 +28,7 @@ import { ProcessTable } from "./process-table.ts";
 import type { CountedRing } from "./programs/assembly.ts";
 import { callPrograms } from "./programs/call-programs.ts";
 import { CALL_ROWS, type CallRing, type CallRow } from "./programs/call-table.ts";
-import { type HookPrograms, hookPrograms } from "./programs/hook-programs.ts";
+import { type HookPrograms, hookPrograms, tellsCapabilities } from "./programs/hook-programs.ts";
 import { MAX_REFUSED, type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
 import {
   CALL_RECORD,
@@ -237,7 +237,7 @@ export class Sensor implements Disposable {
    * those are. Throws as the constructor does.
    */
   watch(wanted: WantedEvents): EventSources {
-    const sources = sourcesOf(wanted);
+    const sources = sourcesOf({ ...wanted, tellsCapabilities: tellsCapabilities(this.#options.btf) });
     this.#watchHooks(sources);
     this.watchCalls(sources.calls);
     return sources;

@@ -3,6 +3,7 @@
  * asked for. What they tell needs no program on system calls, for which every call of the host would pay.
  */
 import type { Btf } from "../../ebpf/btf/btf.ts";
+import { tracepointOf } from "../../ebpf/btf/kernel-name.ts";
 import type { Code } from "../../ebpf/builder/code.ts";
 import type { ScalarLike } from "../../ebpf/builder/expression.ts";
 import { KernelPointer } from "../../ebpf/builder/kernel-pointer.ts";
@@ -49,12 +50,17 @@ interface UsedCapabilities {
 
 const USED: StructLayout<UsedCapabilities> = struct("UsedCapabilities", { start: u64, execution: u64, allowed: u64, refused: u64 });
 
+/** Makes the programs that are wanted: each is made for this kernel, which may not have what another one needs. */
 export interface HookPrograms {
-  readonly connect: readonly ProgramSpec[];
-  readonly bind: readonly ProgramSpec[];
-  readonly listen: ProgramSpec;
-  readonly signal: ProgramSpec;
-  readonly capability: ProgramSpec;
+  readonly connect: () => readonly ProgramSpec[];
+  readonly bind: () => readonly ProgramSpec[];
+  readonly listen: () => ProgramSpec;
+  readonly signal: () => ProgramSpec;
+  readonly capability: () => CapabilityProgram;
+}
+
+export interface CapabilityProgram {
+  readonly program: ProgramSpec;
   /** By number of the call. */
   readonly attempts: MapSpec<number, AttemptPlan>;
   readonly scope: MapSpec<number, CapabilityScope>;
@@ -62,6 +68,7 @@ export interface HookPrograms {
 
 type Rings = Readonly<Record<"process" | "network", CountedRing>>;
 
+const CAPABILITY_TRACEPOINT = "cap_capable";
 const MAX_NUMBERS = 512;
 const MAX_PROGRAMS = 16_384;
 const ALLOW = 1;
@@ -73,12 +80,22 @@ const ADDRESS_WORDS = 4;
 export function hookPrograms(btf: Btf, architecture: Architecture, rings: Rings): HookPrograms {
   const address = (kind: "connect" | "bind", hook: SocketAddressHook): ProgramSpec => addressProgram(btf, rings.network, kind, hook);
   return {
-    connect: [address("connect", "connect4"), address("connect", "connect6")],
-    bind: [address("bind", "bind4"), address("bind", "bind6")],
-    listen: listenProgram(btf, rings.network),
-    signal: signalProgram(btf, rings.process),
-    ...capabilityProgram(btf, architecture, rings),
+    connect: () => [address("connect", "connect4"), address("connect", "connect6")],
+    bind: () => [address("bind", "bind4"), address("bind", "bind6")],
+    listen: () => listenProgram(btf, rings.network),
+    signal: () => signalProgram(btf, rings.process),
+    capability: () => capabilityProgram(btf, architecture, rings),
   };
+}
+
+/** Linux 6.13 and later say when they ask for a capability. */
+export function tellsCapabilities(btf: Btf): boolean {
+  try {
+    tracepointOf(btf, CAPABILITY_TRACEPOINT);
+    return true;
+  } catch {
+    return false; // This kernel has no such tracepoint.
+  }
 }
 
 /** Writes a record about the running task; `write` has to set what is not zero. */
@@ -178,16 +195,12 @@ const ACCOUNTING: Readonly<Record<Architecture, readonly number[]>> = {
   arm64: [222, 226, 214, 216, 220, 221, 281, 435],
 };
 
-function capabilityProgram(
-  btf: Btf,
-  architecture: Architecture,
-  rings: Rings,
-): Pick<HookPrograms, "capability" | "attempts"> & { readonly scope: HookPrograms["scope"] } {
+function capabilityProgram(btf: Btf, architecture: Architecture, rings: Rings): CapabilityProgram {
   const attempts = arrayMap("attempt_plans", { value: ATTEMPT_PLAN, maxEntries: MAX_NUMBERS });
   const scope = arrayMap("cap_scope", { value: CAPABILITY_SCOPE, maxEntries: 1 });
   const used = hashMap("cap_used", { key: u32, value: USED, maxEntries: MAX_PROGRAMS, type: "lru_hash" });
   const assembly = assemblyMap("attempting", CALL_RECORD);
-  const capability = tracepointProgram("sense_capable", { btf, tracepoint: "cap_capable" }, (code, args) => {
+  const program = tracepointProgram("sense_capable", { btf, tracepoint: CAPABILITY_TRACEPOINT }, (code, args) => {
     const limits = code.globalValue(scope);
     const number = code.let(args.scalar("cap").low32().and(0x3f), "capability");
     code.if(limits.get("capabilities").shr(number).and(1).eq(0), () => code.return(0));
@@ -218,7 +231,7 @@ function capabilityProgram(
     });
     tellFirstUse(code, btf, rings.process, { used, number, call, result });
   });
-  return { capability, attempts, scope };
+  return { program, attempts, scope };
 }
 
 interface CapabilityUse {
