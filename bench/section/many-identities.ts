@@ -14,6 +14,7 @@ import { cpuSecondsOf } from "../process-time.ts";
 import type { Section } from "../report.ts";
 
 const SUBSCRIBERS = 1_000;
+const AT_ONCE = 50;
 const ENTRIES = 100_000;
 const ENTRIES_PER_FILE = 10_000;
 const LOOKUPS = 20_000;
@@ -40,7 +41,15 @@ class Crowd {
 
   constructor(path: string, count: number) {
     this.#channels = Array.from({ length: count }, () => channelTo(path));
-    for (const [index, channel] of this.#channels.entries()) void this.#follow(channel, index);
+  }
+
+  /** Opens the streams, some at a time, and resolves when each has its first message. */
+  async open(): Promise<void> {
+    for (const [index, channel] of this.#channels.entries()) {
+      void this.#follow(channel, index);
+      while (index % AT_ONCE === AT_ONCE - 1 && this.#leaves.filter(() => true).length <= index) await setTimeout(1);
+    }
+    await this.changed("leaves", "");
   }
 
   async #follow(channel: GrpcChannel, index: number): Promise<void> {
@@ -105,7 +114,7 @@ async function rotation(): Promise<Rotation> {
     for (const process of [authority, agent]) process.start();
     await Promise.all([authority.ready(), agent.ready()]);
     const crowd = new Crowd(installation.agentSocket, SUBSCRIBERS);
-    await crowd.changed("leaves", "");
+    await crowd.open();
     await identitiesHeld(installation, SUBSCRIBERS);
     await setTimeout(1_000);
     const { authorities } = await admin.unary(AuthorityAdmin.method.showTrust, {});

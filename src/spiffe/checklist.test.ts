@@ -64,6 +64,12 @@ import { parseX509Svid, verifyX509Svid } from "./x509-svid.ts";
 type Attempt = () => Result<unknown, SpiffeError>;
 
 const peer = (...chain: readonly Uint8Array[]): ReturnType<typeof verifyX509Svid> => verifyX509Svid(chain, bundles, { nowMs: NOW_MS });
+/** The certificate with some octets, in hex, replaced by as many others. */
+const replaced = (der: Uint8Array, some: string, others: string): Uint8Array => {
+  const hex = Buffer.from(der).toString("hex");
+  expect(hex).toContain(some);
+  return Buffer.from(hex.replace(some, others), "hex");
+};
 const leafWith = (replace: object): ReturnType<typeof peer> => peer(buildLeaf(a.authority, { replace, subject: "web" }));
 /** A good leaf below an intermediate of trust domain a, made with the given options. */
 function below(options: Parameters<typeof buildAuthority>[2], id = "spiffe://a.test"): ReturnType<typeof peer> {
@@ -286,6 +292,8 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
       () => leafWith({ again: keyUsage([DIGITAL_SIGNATURE]) }),
       () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0xc2, Buffer.from("web"))]) }),
       () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0x89, Buffer.from("web"))]) }),
+      () => peer(replaced(buildLeaf(a.authority), "06072a8648ce3d0201", "04072a8648ce3d0201")),
+      () => peer(replaced(buildLeaf(a.authority), "0603550403", "0403550403")),
     ],
   ],
   "x509-validity": [

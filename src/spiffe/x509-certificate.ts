@@ -100,16 +100,47 @@ function readBody(body: DerReader): Body {
   const version = body.optionalExplicit(0, (inner) => inner.integerBetween(1, VERSION_3)) ?? VERSION_1;
   const serial = body.integer();
   const signatureAlgorithm = body.element(TAG.sequence).bytes;
-  const issuer = body.element(TAG.sequence).bytes;
+  const issuer = readName(body);
   const [notBeforeMs, notAfterMs] = body.sequence((validity) => [validity.time(), validity.time()] as const);
-  const subject = body.element(TAG.sequence).bytes;
-  const publicKeyInfo = body.element(TAG.sequence).bytes;
+  const subject = readName(body);
+  const publicKeyInfo = readKeyInfo(body);
   // issuerUniqueID and subjectUniqueID: nobody writes them (RFC 5280 §4.1.2.8), nobody needs them.
   for (const number of [1, 2]) if (body.nextTag === contextTag(number)) body.element();
   const extensions = body.optionalExplicit(3, readExtensions) ?? NO_EXTENSIONS;
   if (extensions !== NO_EXTENSIONS && version !== VERSION_3)
     throw new SpiffeError("x509-encoding", "the certificate has extensions, but is not of version 3");
   return { serial, signatureAlgorithm, issuer, notBeforeMs, notAfterMs, subject, publicKeyInfo, ...extensions };
+}
+
+/** Name (RFC 5280 §4.1.2.4), kept as it is written; the form alone is checked. */
+function readName(body: DerReader): Uint8Array {
+  const { bytes } = body.peek();
+  body.sequence((names) =>
+    names.rest(() =>
+      names.enter(TAG.set, (attributes) =>
+        attributes.rest(() =>
+          attributes.sequence((attribute) => {
+            attribute.oid();
+            attribute.element();
+          }),
+        ),
+      ),
+    ),
+  );
+  return bytes;
+}
+
+/** SubjectPublicKeyInfo (§4.1.2.7), as `readName` does: a leaf's key is never decoded here. */
+function readKeyInfo(body: DerReader): Uint8Array {
+  const { bytes } = body.peek();
+  body.sequence((info) => {
+    info.sequence((algorithm) => {
+      algorithm.oid();
+      if (!algorithm.isAtEnd) algorithm.element();
+    });
+    info.bitString();
+  });
+  return bytes;
 }
 
 /** Decoding a key takes longer than reading its certificate, most keys are never used, and those of authorities are used all the time. */
