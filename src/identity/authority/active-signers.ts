@@ -36,6 +36,12 @@ export class ActiveSigners {
     return alive(this.#tokens[kind], kind, nowMs);
   }
 
+  /** Whether one of the kind may sign now. */
+  isAlive(kind: AuthorityKind, nowMs: number): boolean {
+    const signer = kind === "x509" ? this.#x509 : this.#tokens[kind];
+    return signer !== undefined && signer.record.notAfterMs > nowMs;
+  }
+
   /** The key of a record that signs. */
   keyOf({ kind, keyName }: AuthorityRecord): SigningKey | undefined {
     const key = kind === "x509" ? this.#x509?.key : this.#tokens[kind]?.key;

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { DAY_MS, HOUR_MS, MINUTE_MS, testAuthority } from "../../../test/identity/authority-in-process.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, TestClock, testAuthority } from "../../../test/identity/authority-in-process.ts";
 import type { AuthorityKind, AuthorityPhase } from "./authority-record.ts";
 import type { AuthoritySet } from "./authority-set.ts";
 import type { JournalStorage } from "./journal.ts";
@@ -226,4 +226,17 @@ test("nothing signs after its end, even when nobody has replaced it", async () =
   const spki = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" });
   const refused = await authority.signAgent(authority.agentIdOf("a"), spki);
   expect(refused).toMatchObject({ ok: false, error: { code: "AUTHORITY_NONE_ACTIVE" } });
+});
+
+test("an authority above that is away does not keep one that signs from starting, and one that cannot sign does not start", async () => {
+  const clock = new TestClock();
+  const [storage, keyStore] = [memoryStorage(), new MemoryKeyStore()];
+  const upstream = { name: "away", issue: () => Promise.reject(new Error("nobody answers")) };
+  await testAuthority({ storage, keyStore, nowMs: clock.read });
+  clock.nowMs += 16 * DAY_MS;
+  const again = await testAuthority({ storage, keyStore, upstream, nowMs: clock.read });
+  expect(again.authority.authorities.certificateSigner().record.phase).toBe("active");
+  await expect(again.authority.authorities.advance()).rejects.toThrow("nobody answers");
+  clock.nowMs += 15 * DAY_MS;
+  await expect(testAuthority({ storage, keyStore, upstream, nowMs: clock.read })).rejects.toThrow("nobody answers");
 });

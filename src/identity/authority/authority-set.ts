@@ -72,7 +72,10 @@ export class AuthoritySet {
     await set.#loadKeys();
     await set.#removeOrphans();
     if (options.upstream?.trust === undefined && options.journal.state.upstream !== undefined) await set.#change(withoutUpstream);
-    await set.advance();
+    // An authority above that is away, or a full disk, is no reason for those that sign to stop: what is due is tried again.
+    await set.advance().catch((thrown: unknown) => {
+      if (!AUTHORITY_KINDS.every((kind) => set.#signers.isAlive(kind, options.nowMs()))) throw thrown;
+    });
     return set;
   }
 
