@@ -138,7 +138,17 @@ server { listen 127.0.0.1:${port}; root ${this.#directory}/html; } }`,
 
   #start(cgroupPath: string | undefined, command: readonly string[]): ChildProcess {
     const join = cgroupPath === undefined ? "" : `echo $$ > ${cgroupPath}/cgroup.procs; `;
-    return spawn("sh", ["-c", `${join}exec "$@"`, "sh", ...this.#site.prefix, ...command], { stdio: ["ignore", "pipe", "ignore"] });
+    return spawn("sh", ["-c", `${join}exec "$@"`, "sh", ...this.#site.prefix, ...command], { stdio: ["ignore", "pipe", "inherit"] });
+  }
+
+  /** Resolves once it has opened its port. */
+  async listening(): Promise<void> {
+    const port = `:${this.#port.toString(16).toUpperCase().padStart(4, "0")} `;
+    for (let tries = 0; tries < 200; tries++) {
+      if (readFileSync(`/proc/${this.#child.pid}/net/tcp`, "utf8").includes(port)) return;
+      await wait(100);
+    }
+    throw new Error(`nginx does not listen on ${this.#port}`);
   }
 
   /** Nanoseconds of CPU of the server per request. */
@@ -237,7 +247,7 @@ export async function networkPath(): Promise<Section> {
     const paths = site.pair === governed ? { server: servers.path, client: callers.path } : undefined;
     return { site, nginx: owned.use(new Nginx(site, NGINX_PORT + index, paths)) };
   });
-  await wait(500);
+  for (const { nginx } of webs) await nginx.listening();
   for (let round = -1; round < NGINX_ROUNDS; round++) {
     for (const { site, nginx } of webs) {
       const cost = await nginx.cost();
