@@ -135,9 +135,11 @@ export class PolicyBanks implements Disposable {
     if (before?.version === wanted.version) return;
     // Unknown until all is written, in case that something is refused in between.
     this.#placed.delete(name);
-    const after = before !== undefined && wanted.entryCount <= before.map.spec.maxEntries ? changed(before, wanted) : undefined;
-    this.#placed.set(name, after ?? this.#placeAnew(banked, bank, wanted));
-    if (after === undefined) before?.map[Symbol.dispose]();
+    using replaced = new DisposableStack();
+    if (before !== undefined) replaced.use(before.map);
+    const isInPlace = before !== undefined && wanted.entryCount <= before.map.spec.maxEntries;
+    this.#placed.set(name, isInPlace ? changed(before, wanted) : this.#placeAnew(banked, bank, wanted));
+    if (isInPlace) replaced.move();
   }
 
   /** Into a map of its own, which takes the place of the bank's. */

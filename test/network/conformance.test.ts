@@ -26,7 +26,8 @@ beforeAll(async () => {
     addresses: [`10.244.0.${place + 1}/24`, `fd00::${place + 1}/64`, `${ip}/16`, `${ip6}/64`],
   }));
   pods = await PodNetwork.start(`vigil-conformance-${process.pid}`, places, { tcp: [80, 81, 8080], udp: [80, 81, 53, 5353] });
-  enforcement = openNetworkEnforcement({ cgroupRoot: pods.root.path });
+  // Full soon, and for most of the time: what is new must not be forgotten for that.
+  enforcement = openNetworkEnforcement({ cgroupRoot: pods.root.path, sizes: { connections: 8192 } });
 }, 60_000);
 
 afterAll(async () => {
