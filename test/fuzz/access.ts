@@ -3,6 +3,8 @@
  * all layers together decide exactly what they say, and both compiled forms say the same. A counterexample is made as small as it gets.
  */
 import fc from "fast-check";
+import { messageOf } from "../../src/lib/error.ts";
+import { formatIpAddress } from "../../src/lib/ip-network.ts";
 import type { JsonObject } from "../../src/lib/json.ts";
 import type { Layer } from "../../src/policy/access/access-environment.ts";
 import type { AccessSet } from "../../src/policy/access/access-set.ts";
@@ -16,6 +18,8 @@ import { accessSetOf } from "../access-text.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const NOW = { nowMs: 1_790_000_000_000 };
+/** The smallest counterexample until then has to do. */
+const MAX_SHRINK_MS = 15_000;
 /** Calls that are judged by each set of policies. */
 const CALLS = 400;
 /** What may enforce for a destination, from the lowest up. */
@@ -71,6 +75,27 @@ function checkLayers(set: AccessSet, call: Call, reference: "allow" | "deny"): v
   }
 }
 
+interface Forms {
+  readonly compiled: CompiledAccess;
+  readonly kernel: Kernel;
+  /** What enforces for the destination, as the kernel's maps were compiled for it. */
+  readonly present: readonly Layer[];
+}
+
+function check(set: AccessSet, call: Call, { compiled, kernel, present }: Forms): void {
+  const { verdict } = decideAccess(set, call, NOW);
+  checkLayers(set, call, verdict);
+  if (compiled.decide(call, NOW.nowMs).verdict !== verdict) fail(`the compiled form does not decide ${verdict}`);
+  const expected = decideAtLayer(set, call, "kernel", present, NOW).verdict;
+  if (kernelVerdict(kernel, call) !== expected) fail(`the kernel's maps do not decide ${expected}`);
+}
+
+function textOf({ source, destination, sourceAddress, destinationAddress, ...facts }: Call): string {
+  const end = ({ kind, namespace, name, labels }: Endpoint, address: Uint8Array): string =>
+    `${kind} ${namespace}/${name}/${labels["colour"]} at ${formatIpAddress(address)}`;
+  return `${end(source, sourceAddress)} to ${end(destination, destinationAddress)} with ${JSON.stringify(facts)}`;
+}
+
 const property = fc.property(
   policies,
   fc.subarray(KNOWN),
@@ -80,12 +105,12 @@ const property = fc.property(
     const compiled = new CompiledAccess(set);
     const kernel = kernelOf(set, (endpoint) => above.includes(endpoint));
     for (const call of asked) {
-      const { verdict } = decideAccess(set, call, NOW);
-      checkLayers(set, call, verdict);
-      if (compiled.decide(call, NOW.nowMs).verdict !== verdict) fail(`the compiled form does not decide ${verdict}`);
       const present: readonly Layer[] = above.includes(call.destination) ? ["kernel", "process"] : ["kernel"];
-      const expected = decideAtLayer(set, call, "kernel", present, NOW).verdict;
-      if (kernelVerdict(kernel, call) !== expected) fail(`the kernel's maps do not decide ${expected}`);
+      try {
+        check(set, call, { compiled, kernel, present });
+      } catch (cause) {
+        throw new Error(`${messageOf(cause)}: ${textOf(call)}`, { cause });
+      }
     }
   },
 );
@@ -95,6 +120,6 @@ export const accessFuzz: FuzzTarget = {
   casesPerInput: CALLS,
   run: (random) => {
     // Throws the smallest counterexample that it finds.
-    fc.assert(property, { numRuns: 1, seed: Math.floor(random() * 2 ** 31) });
+    fc.assert(property, { numRuns: 1, seed: Math.floor(random() * 2 ** 31), interruptAfterTimeLimit: MAX_SHRINK_MS });
   },
 };
