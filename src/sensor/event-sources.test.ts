@@ -46,4 +46,7 @@ test("where the kernel does not say when it asks for capabilities, only calls te
   const off = sourcesOf({ ...older, events: ["process.bpf", "network.connect"], mayWatchCalls: false });
   expect(off).toMatchObject({ calls: [], attempts: [], untold: ["process.bpf"] });
   expect([...off.hooks]).toEqual(["connect"]);
+  const withoutCgroups = { events: ["network.connect", "network.listen"], calls: [], hasCgroups: false } as const;
+  expect(sourcesOf({ ...withoutCgroups, mayWatchCalls: false })).toMatchObject({ untold: ["network.connect"] });
+  expect(sourcesOf({ ...withoutCgroups, mayWatchCalls: true })).toMatchObject({ untold: [], calls: ["connect"] });
 });

@@ -40,6 +40,8 @@ export interface WantedEvents {
   readonly mayWatchCalls: boolean;
   /** Whether the kernel says when it asks for a capability (Linux 6.13); it does unless this says otherwise. */
   readonly tellsCapabilities?: boolean;
+  /** Whether a cgroup2 is mounted, at whose root connections are seen; one is unless this says otherwise. */
+  readonly hasCgroups?: boolean;
 }
 
 export interface EventSources {
@@ -62,11 +64,12 @@ const SCHEDULER_CALLS: ReadonlySet<string> = new Set(["execve", "execveat", "clo
 const callsOfEvent = (name: RuntimeEventName): readonly string[] => callsOf(new Set([name]));
 
 /** Which sources tell what is wanted. */
-export function sourcesOf({ events, calls, mayWatchCalls, tellsCapabilities = true }: WantedEvents): EventSources {
+export function sourcesOf({ events, calls, mayWatchCalls, tellsCapabilities = true, hasCgroups = true }: WantedEvents): EventSources {
   const otherOf = (name: RuntimeEventName): OtherSource | undefined => {
     const other = OTHER_SOURCES[name];
     const needsCapabilities = other?.kind === "attempt" || (other?.kind === "hook" && other.hook === "capability");
-    return needsCapabilities && !tellsCapabilities ? undefined : other;
+    const needsCgroups = other?.kind === "hook" && (other.hook === "connect" || other.hook === "bind");
+    return (needsCapabilities && !tellsCapabilities) || (needsCgroups && !hasCgroups) ? undefined : other;
   };
   const named = [...new Set(calls)].filter((call) => !SCHEDULER_CALLS.has(call));
   const wanted = new Set(events);

@@ -12,6 +12,7 @@ import { lossCounter, RingReader } from "../ebpf/kernel/ring-reader.ts";
 import { codecOf } from "../ebpf/layout-codec.ts";
 import { type MapSpec, ringBuffer } from "../ebpf/map-spec.ts";
 import type { ContainerView, ProcessView, SyscallEvent } from "../falco/syscall-event.ts";
+import { cgroup2Path } from "../linux/mounts.ts";
 import { architecture } from "../linux/native.ts";
 import { syscallName, syscallNumber } from "../linux/syscall-numbers.ts";
 import { type BootClock, readBootClock } from "./boot-clock.ts";
@@ -237,7 +238,11 @@ export class Sensor implements Disposable {
    * those are. Throws as the constructor does.
    */
   watch(wanted: WantedEvents): EventSources {
-    const sources = sourcesOf({ ...wanted, tellsCapabilities: tellsCapabilities(this.#options.btf) });
+    const sources = sourcesOf({
+      ...wanted,
+      tellsCapabilities: tellsCapabilities(this.#options.btf),
+      hasCgroups: cgroup2Path() !== undefined,
+    });
     this.#watchHooks(sources);
     this.watchCalls(sources.calls);
     return sources;
