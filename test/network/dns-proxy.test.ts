@@ -80,8 +80,15 @@ beforeAll(async () => {
       stdio: ["pipe", "pipe", "inherit"],
     },
   );
+  const ended = new Promise<string>((resolve) =>
+    server.once("exit", (code, signal) => resolve(`the host outside ended: ${code} ${signal}`)),
+  );
+  let isOver = false;
+  void ended.then((why) => {
+    if (!isOver) console.error(why);
+  });
   owned.defer(async () => {
-    const ended = once(server, "exit");
+    isOver = true;
     server.stdin?.end();
     await ended;
   });
