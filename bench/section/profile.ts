@@ -18,12 +18,12 @@ import { LoadedServer } from "../load/servers.ts";
 import { median } from "../measure.ts";
 import type { Section } from "../report.ts";
 
-const CALLS = 400_000;
-const ROUNDS = 15;
-const COUNTED_CALLS = 60_000;
+const CALLS = 100_000;
+const ROUNDS = 9;
+const COUNTED_CALLS = 40_000;
 const SERVER_ROUNDS = 7;
 const NGINX_SECONDS = 1;
-const REDIS_REQUESTS = 40_000;
+const REDIS_REQUESTS = 20_000;
 
 /** User and system time of a program that reads and writes one byte again and again, per call, in nanoseconds. */
 function nsPerCall(cgroup: Cgroup, before: readonly string[] = [], calls: number = CALLS): number {
