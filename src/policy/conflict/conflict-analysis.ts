@@ -39,7 +39,8 @@ export class ConflictAnalysis {
   #inventory: Inventory | undefined;
   #workloads: readonly Endpoint[] | undefined;
   #before: { readonly set: AccessSet; readonly nowMs: number } | undefined;
-  #told: readonly Finding[] = [];
+  #told: Conflicts | undefined;
+  #hadTraffic = false;
 
   /**
    * What there is to find in a set; the same as a new analysis would find, unless the limit of pairs was reached. What did not change since
@@ -59,22 +60,26 @@ export class ConflictAnalysis {
     const before = { set: this.#before?.set, nowMs: this.#before?.nowMs ?? Number.NEGATIVE_INFINITY };
     const all = changes.map((change) => ({ ...change, touched: touchedRules(change, workloads, before, examination) }));
     if (before.set !== undefined) touchedByDecisions(all, before.set, examination);
+    let hasChanged = before.set === undefined || options.traffic !== undefined || this.#hadTraffic;
     for (const { book, touched, removed } of all) {
       for (const rule of touched.rules) examineRule(rule, book, examination);
-      book.note([...touched.rules, ...examineEqualPriorities(book, [...touched.rules, ...removed], examination)]);
+      const clashing = examineEqualPriorities(book, [...touched.rules, ...removed], examination);
+      hasChanged = book.note([...touched.rules, ...clashing]) || hasChanged;
     }
-    const traffic = this.#examineTraffic(options.traffic, examination);
-    const conflicts = conflictsOf(this.#books, traffic, this.#told);
     this.#before = { set, nowMs };
-    this.#told = conflicts.findings;
-    return conflicts;
+    this.#hadTraffic = options.traffic !== undefined;
+    const told = this.#told;
+    const rules = this.#books.ingress.rules.length + this.#books.egress.rules.length;
+    if (!hasChanged && told !== undefined) return { ...told, appeared: [], gone: [], rules };
+    this.#told = conflictsOf(this.#books, this.#examineTraffic(options.traffic, examination), told?.findings ?? []);
+    return this.#told;
   }
 
   /** Anew each time; what is found again is the same object. */
   #examineTraffic(traffic: Traffic | undefined, examination: Examination): TrafficReport {
     if (traffic === undefined) return NO_TRAFFIC;
     const { findings, ...rest } = examineTraffic(traffic, [this.#books.ingress, this.#books.egress], examination);
-    const known = new Map(this.#told.map((finding) => [keyOf(finding), finding]));
+    const known = new Map((this.#told?.findings ?? []).map((finding) => [keyOf(finding), finding]));
     const kept = findings.map((finding) => {
       const before = known.get(keyOf(finding));
       return before !== undefined && sameFinding(before, finding) ? before : finding;
@@ -115,11 +120,11 @@ function conflictsOf(books: RuleBooks, traffic: TrafficReport, before: readonly 
   let unknown = 0;
   let { isComplete } = traffic;
   for (const { noted } of [books.ingress, books.egress]) {
-    for (const { finding, clash, isUnknown, isIncomplete, hasMoreClashes } of noted) {
+    for (const { finding, clash, isUnknown, isIncomplete } of noted) {
       if (finding !== undefined) current.add(finding);
       if (clash !== undefined) current.add(clash);
       if (isUnknown) unknown++;
-      isComplete &&= !isIncomplete && !hasMoreClashes;
+      isComplete &&= !isIncomplete;
     }
   }
   const kept = before.filter((finding) => current.has(finding));

@@ -17,7 +17,9 @@ export interface InventoryChanges {
 const MAX_ATTRIBUTES = 64;
 
 export class Inventory {
-  #present = new Set<Endpoint>();
+  #workloads: readonly Endpoint[] = [];
+  /** How often each is in the list. */
+  readonly #present = new Map<Endpoint, number>();
   /** By attributes that some match has asked for. Who was taken away is still there until they are made anew. */
   readonly #byAttribute = new Map<Attribute, Map<string, Endpoint[]>>();
   #gone = 0;
@@ -26,15 +28,23 @@ export class Inventory {
   /** Takes over another list. Workloads are told apart as objects: one whose labels change is another one. */
   follow(workloads: readonly Endpoint[]): InventoryChanges {
     const knewAll = this.#withoutId === 0;
-    const present = new Set(workloads);
-    const removed = new Set<Endpoint>();
-    for (const workload of this.#present) if (!present.has(workload)) removed.add(workload);
-    const added = this.#present.size === 0 ? [...present] : [...present].filter((workload) => !this.#present.has(workload));
-    this.#present = present;
+    const [left, come] = differing(this.#workloads, workloads);
+    this.#workloads = workloads;
+    const touched = new Map<Endpoint, boolean>();
+    const count = (workload: Endpoint, by: number): void => {
+      const before = this.#present.get(workload) ?? 0;
+      if (!touched.has(workload)) touched.set(workload, before > 0);
+      if (before + by === 0) this.#present.delete(workload);
+      else this.#present.set(workload, before + by);
+    };
+    for (const workload of come) count(workload, 1);
+    for (const workload of left) count(workload, -1);
+    const added = [...touched].flatMap(([workload, was]) => (!was && this.#present.has(workload) ? [workload] : []));
+    const removed = new Set([...touched].flatMap(([workload, was]) => (was && !this.#present.has(workload) ? [workload] : [])));
     this.#gone += removed.size;
     for (const { spiffeId } of removed) if (spiffeId === "") this.#withoutId--;
     for (const { spiffeId } of added) if (spiffeId === "") this.#withoutId++;
-    if (this.#gone > present.size) {
+    if (this.#gone > this.#present.size) {
       this.#byAttribute.clear();
       this.#gone = 0;
     } else for (const [attribute, byValue] of this.#byAttribute) enter(added, attribute, byValue);
@@ -45,7 +55,7 @@ export class Inventory {
     const known = this.#byAttribute.get(attribute);
     if (known !== undefined || !isSingleValued(attribute) || this.#byAttribute.size >= MAX_ATTRIBUTES) return known;
     const byValue = new Map<string, Endpoint[]>();
-    enter(this.#present, attribute, byValue);
+    enter(this.#present.keys(), attribute, byValue);
     this.#byAttribute.set(attribute, byValue);
     return byValue;
   }
@@ -57,7 +67,7 @@ export class Inventory {
   whoIsMeant(match: PeerMatch, facts: Facts): Endpoint | "unknowable" | undefined {
     const isIdentity = match.kind === "spiffe-id" || match.kind === "trust-domain";
     if (match.kind !== "workload" && !(isIdentity && this.#withoutId === 0)) return "unknowable";
-    let shortest: Iterable<Endpoint> = this.#present;
+    let shortest: Iterable<Endpoint> = this.#present.keys();
     let length = this.#present.size;
     for (const fact of facts) {
       const postings = this.#postingsOf(fact[0]);
@@ -74,6 +84,16 @@ export class Inventory {
 }
 
 const NOBODY: readonly Endpoint[] = [];
+
+/** What two lists have between the beginning and the end that they share. */
+function differing<T>(before: readonly T[], now: readonly T[]): readonly [before: readonly T[], now: readonly T[]] {
+  const shorter = Math.min(before.length, now.length);
+  let start = 0;
+  while (start < shorter && before[start] === now[start]) start++;
+  let tail = 0;
+  while (tail < shorter - start && before[before.length - 1 - tail] === now[now.length - 1 - tail]) tail++;
+  return [before.slice(start, before.length - tail), now.slice(start, now.length - tail)];
+}
 
 function enter(workloads: Iterable<Endpoint>, attribute: Attribute, byValue: Map<string, Endpoint[]>): void {
   for (const workload of workloads) {

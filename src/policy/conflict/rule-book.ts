@@ -29,6 +29,11 @@ export interface Changes {
   readonly isReordered: boolean;
 }
 
+/** What was found about a rule. */
+export interface Note extends Pick<ExaminedRule, "finding" | "clash" | "isUnknown" | "isIncomplete"> {
+  readonly rule: ExaminedRule;
+}
+
 export class RuleBook {
   readonly direction: Direction;
   /** Without rules that can never match. */
@@ -40,7 +45,9 @@ export class RuleBook {
   readonly #isolations: KeptList<Isolation, ExaminedIsolation> = new KeptList((isolation) => new ExaminedIsolation(isolation));
   /** Of the tiers that have priorities. */
   readonly #byPolicy = new Map<string, Set<ExaminedRule>>();
-  readonly #noted = new Set<ExaminedRule>();
+  readonly #noted = new Map<ExaminedRule, Note>();
+  /** Whether a rule that is gone was among them. */
+  #hasLost = false;
   readonly #expiring = new Set<ExaminedRule>();
 
   constructor(direction: Direction) {
@@ -63,17 +70,31 @@ export class RuleBook {
   }
 
   /** About which there is something to say. */
-  get noted(): ReadonlySet<ExaminedRule> {
-    return this.#noted;
+  get noted(): Iterable<Note> {
+    return this.#noted.values();
   }
 
-  /** To be told of rules that were examined, and of those whose clashes were. */
-  note(rules: Iterable<ExaminedRule>): void {
+  /** To be told of rules that were examined, and of those whose clashes were. Whether there is something else to say than before. */
+  note(rules: Iterable<ExaminedRule>): boolean {
+    let hasChanged = this.#hasLost;
+    this.#hasLost = false;
     for (const rule of rules) {
-      const { finding, clash, isUnknown, isIncomplete, hasMoreClashes } = rule;
-      if (finding !== undefined || clash !== undefined || isUnknown || isIncomplete || hasMoreClashes) this.#noted.add(rule);
-      else this.#noted.delete(rule);
+      const { finding, clash, isUnknown } = rule;
+      const isIncomplete = rule.isIncomplete || rule.hasMoreClashes;
+      const before = this.#noted.get(rule);
+      const isNothing = finding === undefined && clash === undefined && !isUnknown && !isIncomplete;
+      if (isNothing) hasChanged = this.#noted.delete(rule) || hasChanged;
+      else if (
+        before?.finding !== finding ||
+        before?.clash !== clash ||
+        before?.isUnknown !== isUnknown ||
+        before?.isIncomplete !== isIncomplete
+      ) {
+        hasChanged = true;
+        this.#noted.set(rule, { rule, finding, clash, isUnknown, isIncomplete });
+      }
     }
+    return hasChanged;
   }
 
   has(rule: ExaminedRule): boolean {
@@ -109,7 +130,7 @@ export class RuleBook {
 
   #remove(gone: ExaminedRule): void {
     this.index.delete(gone);
-    this.#noted.delete(gone);
+    this.#hasLost = this.#noted.delete(gone) || this.#hasLost;
     this.#expiring.delete(gone);
     const key = policyKey(gone.rule);
     const siblings = this.#byPolicy.get(key);

@@ -88,9 +88,8 @@ export function touchedByDecisions(
   const isTouched = (call: Call): boolean =>
     mayDecide.some((test) => test(call)) || [call.source, call.destination].some((end) => before.defaultOf(end) !== set.defaultOf(end));
   for (const { book, touched } of changes) {
-    for (const each of book.noted) {
+    for (const { rule: each, finding, clash } of book.noted) {
       if (touched.rules.has(each)) continue;
-      const { finding, clash } = each;
       if ([finding, clash].some((found) => found?.witness !== undefined && isTouched(found.witness.call))) touched.rules.add(each);
     }
   }
