@@ -310,12 +310,13 @@ export class Sensor implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#reconciling);
     this.#hooks?.[Symbol.dispose]();
     this.#hooks = undefined;
     this.#calls?.[Symbol.dispose]();
     this.#calls = undefined;
     this.#owned.dispose();
+    // Last, since losses that were not told yet have just been.
+    clearTimeout(this.#reconciling);
   }
 
   #openCalls(): CallWatch {

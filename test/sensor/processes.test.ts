@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { findHolders, objectKey } from "../../src/ebpf/kernel/holders.ts";
 import { readKernelBtf } from "../../src/ebpf/kernel/kernel-btf.ts";
 import { listLinks } from "../../src/ebpf/kernel/object-info.ts";
@@ -106,6 +106,21 @@ test("many short processes are all told, and each has its parent", async () => {
   expect(ours).toHaveLength(count);
   expect(new Set(ours.map(({ caller }) => caller.execId)).size).toBe(count);
   expect(watched.sensor.counts.losses.process).toBe(0);
+});
+
+test("losses that are told at the end leave no work behind", () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const losses: number[] = [];
+    {
+      using _watched = watch({ ringBytes: 4096, onLoss: (_ring, count) => losses.push(count) });
+      for (let number = 0; number < 20; number++) spawnSync("/bin/true");
+    }
+    expect(losses.length).toBeGreaterThan(0);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("what a full ring has no room for is counted exactly", () => {
