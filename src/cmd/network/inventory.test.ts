@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { domainOf } from "../../../test/spiffe/trust-fixture.ts";
 import type { Entry } from "../../identity/authority/entry.ts";
 import { compileRegistrations } from "../../identity/authority/registrations.ts";
 import { readDocuments } from "../../resource/document.ts";
-import { placeWorkloads } from "./inventory.ts";
+import { placeWorkloads, removeLaunchedDirectories } from "./inventory.ts";
 import { cutConnection, type OwnSettings } from "./own-connections.ts";
 
 const INSTANCE = "0123456789ab";
@@ -68,6 +68,13 @@ describe("where workloads are", () => {
       ["shop/sly", undefined, 0, false],
     ]);
     expect(placed[0]?.endpoint).toMatchObject({ name: "web", namespace: "shop", spiffeId: "spiffe://shop.test/shop/web" });
+  });
+
+  test("is forgotten when nobody is there any more, with what killed programs have left", () => {
+    for (const path of [`vigil/${INSTANCE}/shop~orders/run-1.0`, `vigil/${INSTANCE}/shop~front`, "vigil/other-1"])
+      mkdirSync(join(root, path), { recursive: true });
+    removeLaunchedDirectories(root, INSTANCE);
+    expect(readdirSync(join(root, "vigil"))).toEqual(["other-1"]);
   });
 
   test("cannot be one cgroup for two: the kernel could not tell them apart", () => {

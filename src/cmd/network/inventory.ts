@@ -113,8 +113,10 @@ export function launchedDirectories(
 /** Removes those cgroups; where a program still runs they stay, and are found again at the next start. */
 export function removeLaunchedDirectories(cgroupRoot: string | undefined, instance: string): void {
   if (cgroupRoot === undefined) return;
-  const paths = launchedDirectories(cgroupRoot, instance).map(({ path }) => path);
-  for (const path of [...paths, join(cgroupRoot, LAUNCH_ROOT, instance)]) {
+  const workloads = launchedDirectories(cgroupRoot, instance).map(({ path }) => path);
+  // A `vigil run` that was killed leaves the cgroup of its program.
+  const programs = workloads.flatMap((path) => directoriesIn(path).map((name) => join(path, name)));
+  for (const path of [...programs, ...workloads, join(cgroupRoot, LAUNCH_ROOT, instance)]) {
     try {
       rmdirSync(path);
     } catch {
