@@ -1,6 +1,6 @@
 /** Measuring on a machine that others use too. */
 import { existsSync, writeFileSync } from "node:fs";
-import { constants, setPriority } from "node:os";
+import { constants, loadavg, setPriority } from "node:os";
 
 /** Where the kernel shares processors between sessions, the session's part; a priority counts only inside of it. */
 const SESSION = "/proc/self/autogroup";
@@ -14,3 +14,7 @@ export function comeFirst(): Disposable {
   set(constants.priority.PRIORITY_HIGHEST);
   return { [Symbol.dispose]: () => set(constants.priority.PRIORITY_NORMAL) };
 }
+
+/** What else the machine did: processors that are shared are slower by their caches, whoever comes first. */
+export const sharedNote = (): string =>
+  `These processes came first on a machine that others used meanwhile (load average ${(loadavg()[0] ?? 0).toFixed(0)} when it ended).`;

@@ -11,7 +11,7 @@ import { TestCgroup } from "../../test/network/workload.ts";
 import { median } from "../measure.ts";
 import type { TrafficOrder } from "../network-traffic.ts";
 import { addressOf, callText, policyText, resourcesOf, serviceOf, setOf } from "../network-workload.ts";
-import { comeFirst } from "../priority.ts";
+import { comeFirst, sharedNote } from "../priority.ts";
 import type { Section, Target } from "../report.ts";
 
 const PEERS = 500;
@@ -271,6 +271,7 @@ export async function networkPath(): Promise<Section> {
     notes: [
       `${PEERS} peers and ${POLICIES} policies; nftables has a map of as many rules after one for established connections, in a network namespace of its own.`,
       `CPU of both ends, on one processor, in turns, median of ${ROUNDS} rounds: ${TRIPS.toLocaleString("en")} round trips of a byte, ${BULK_MESSAGES.toLocaleString("en")} messages of 64 KiB; of nginx alone per request, median of ${NGINX_ROUNDS} seconds in turns, eight connections, kept alive.`,
+      sharedNote(),
       `*Verdict*: run time of the program at \`connect\` by the kernel's own statistics, ${DIALS.toLocaleString("en")} connections.`,
     ],
     columns: ["ns of CPU", "no policy", "Vigil", "nftables"],

@@ -21,7 +21,7 @@ import type { Watched } from "../flip-watcher.ts";
 import { cpuNs, median } from "../measure.ts";
 import type { TrafficOrder } from "../network-traffic.ts";
 import { addressOf, callText, policyText, resourcesOf, serviceOf, setOf } from "../network-workload.ts";
-import { comeFirst } from "../priority.ts";
+import { comeFirst, sharedNote } from "../priority.ts";
 import type { Section, Target } from "../report.ts";
 
 const PEERS = 500;
@@ -281,6 +281,7 @@ export async function network(): Promise<Section> {
       `*Swap*: a set all of whose ${ENTRIES.toLocaleString("en")} entries are other ones than before is encoded, written and switched to; median of ${ROUNDS}.`,
       `*Compiling*: ${SOURCES.toLocaleString("en")} sources and ${SERVICES} services with a policy each; CPU.`,
       `*Flows*: ${EVENTS.toLocaleString("en")} flows that the egress program lets through (BPF_PROG_TEST_RUN), read in turns with it; CPU of reading and decoding.`,
+      sharedNote(),
       "Reference for a change: 87 ms, conventional 3,210 ms (published; not run here). Memory: with 65,536 connections.",
     ],
     columns: ["measured", "value"],
