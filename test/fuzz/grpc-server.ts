@@ -98,7 +98,8 @@ async function call(path: string, upTo: UpTo): Promise<string> {
     stream.write(body.subarray(at, at + size));
     at += size;
   }
-  if (ending === 0) stream.close(upTo(14));
+  // With NO_ERROR the client would wait for what it has written, which nobody reads after a refusal.
+  if (ending === 0) stream.close(1 + upTo(13));
   else if (ending === 1) stream.destroy();
   // Some never end what they have to send: then the server's patience ends. Streams of messages may stay open for ever.
   else if (ending > 2 || method === "Join" || method === "Converse") stream.end();
