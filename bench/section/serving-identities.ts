@@ -152,7 +152,7 @@ async function servingNothing(): Promise<number> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const nowMs = Date.now();
   const id = trustedId("spiffe://example.org/web");
-  const content = { id, audience: ["bench"], issuedAtMs: nowMs, expiresAtMs: nowMs + 3_600_000 };
+  const content = { id, audience: ["measured"], issuedAtMs: nowMs, expiresAtMs: nowMs + 3_600_000 };
   const svid = signJwtSvid(content, { keyId: "k", algorithm: "ES256", privateKey });
   const { framed } = encodeMessage(JWTSVIDResponseSchema, { svids: [{ spiffeId: id, svid, hint: "" }] });
   const program = join(import.meta.dirname, "../engine/bare-http2.ts");
