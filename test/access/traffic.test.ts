@@ -47,6 +47,8 @@ test("what a condition asks and nobody saw is unknown: neither a gap nor an allo
   expect({ told: told(found), unknownCalls: found.unknownCalls }).toEqual({ told: [], unknownCalls: 1 });
   const byMethod = yaml.replace("tenant == 'a'", "request.method == 'GET'");
   expect(examine(byMethod, [call({ source: front, destination: orders })]).unknownCalls).toBe(1);
+  const byHeader = yaml.replace("tenant == 'a'", "request.method == 'GET' && request.headers.reason == 'b'");
+  expect(examine(byHeader, [call({ source: front, destination: orders, request: { method: "GET" } })]).unknownCalls).toBe(1);
   expect(told(examine(byMethod, [call({ source: front, destination: orders, request: { method: "PUT" } })]))).toEqual([
     "gap AccessPolicy shop/open",
     "unused AccessPolicy shop/open",

@@ -49,6 +49,8 @@ export interface Condition {
   readonly program: Program;
   /** Names of the variables that it uses. */
   readonly variables: ReadonlySet<string>;
+  /** What it reads of `request`, such as `method`; `request` itself where it does not say what. */
+  readonly requestFields: ReadonlySet<string>;
   /** Whether the port is only compared with literals, so that a layer that enumerates ports can decide it. */
   readonly isPortComparable: boolean;
   /** Ports from which on a comparison may answer differently. */

@@ -27,6 +27,7 @@ export function compileCondition(expression: Expression, problems: Diagnostic[])
       expression,
       program: compiled.value,
       variables: variablesOf(root),
+      requestFields: requestFieldsOf(root),
       isPortComparable: isComparable,
       portBoundaries: boundaries,
     };
@@ -41,6 +42,20 @@ function variablesOf(root: Expr): ReadonlySet<string> {
     if (expr.kind === "ident") names.add(expr.name);
   });
   return names;
+}
+
+function requestFieldsOf(root: Expr): ReadonlySet<string> {
+  const fields = new Set<string>();
+  let named = 0;
+  let whole = 0;
+  walk(root, (expr) => {
+    if (expr.kind === "ident" && expr.name === "request") whole++;
+    if (expr.kind !== "select" || expr.operand.kind !== "ident" || expr.operand.name !== "request") return;
+    named++;
+    fields.add(expr.field);
+  });
+  if (whole > named) fields.add("request");
+  return fields;
 }
 
 type Guarded = Pick<AccessRule, "when" | "action">;

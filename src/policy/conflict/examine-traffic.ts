@@ -74,10 +74,16 @@ function rulesFor(call: Call, book: RuleBook, { nowMs }: Examination): readonly 
   return book.matching(own, other).flatMap(({ rule }) => (!hasExpired(rule.rollout, nowMs) && connectionMatches(rule, call) ? [rule] : []));
 }
 
+const UNSEEN_VARIABLES = ["claims", "tenant", "permissions"];
+/** Of a request: headers, query and host are not recorded. */
+const SEEN_OF_REQUEST: ReadonlySet<string> = new Set(["method", "path"]);
+
 /** Whether the condition of a rule asks what nobody saw. */
-const isUnseen = ({ when }: AccessRule, { request }: Call): boolean =>
-  when !== undefined &&
-  ["claims", "tenant", "permissions", ...(request === undefined ? ["request"] : [])].some((name) => when.variables.has(name));
+function isUnseen({ when }: AccessRule, { request }: Call): boolean {
+  if (when === undefined) return false;
+  if (UNSEEN_VARIABLES.some((name) => when.variables.has(name))) return true;
+  return request === undefined ? when.variables.has("request") : [...when.requestFields].some((field) => !SEEN_OF_REQUEST.has(field));
+}
 
 function mergedLabels(rules: readonly AccessRule[], edgeLabels: Traffic["edgeLabels"]): PathStep["labels"] {
   const merged = new Map<string, Set<string>>();
