@@ -39,8 +39,8 @@ const FUNCTION_INFO_SIZE = 8;
 /** A verifier's log grows with the program; the first size holds nearly every one. */
 const LOG_SIZES: readonly number[] = [1 << 18, 1 << 22, 1 << 25];
 
-/** The kernel gives up with EAGAIN when a signal arrives while it verifies. */
-const MAX_ATTEMPTS = 5;
+/** The kernel gives up with EAGAIN when a signal arrives while it verifies: many may, when children end or a profiler samples. */
+const MAX_ATTEMPTS = 50;
 
 /** A program that the kernel has verified. It stays in the kernel while this, a link or a pin holds it. */
 export class KernelProgram implements Disposable {
