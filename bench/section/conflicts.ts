@@ -188,7 +188,7 @@ export async function conflicts(): Promise<Section> {
       "All: everything examined in a warm process, for policies that were read anew; CPU time, median of five (of three for 10,000). Memory is what that adds to the heap, garbage included. Reading and compiling are not counted, but stand beside for one change.",
       "One policy: it is written anew and all others stay; one label: a workload has another label. Median of forty.",
       "The generator plants what the analysis can decide, one rule against one: recall says nothing of conflicts beyond that. Every example was decided again by all policies.",
-      "Command line: `vigil policy conflicts --inventory` from its start to its end, JSON out (median of three, once for 10,000); elapsed time, CPU time, resident memory at most.",
+      "Command line: `vigil policy conflicts` with an inventory, from its start to its end, JSON out (median of three, once for 10,000); elapsed time, CPU time, resident memory at most.",
     ],
     columns: [
       "policies",

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { ROOT } from "../source-tree.ts";
 import { type Service, startVigil, vigil } from "./run-vigil.ts";
 
 /** The whole of Vigil starts, dies and starts again: on a busy machine that takes a while. */
@@ -107,9 +108,12 @@ describe("vigil run --as", () => {
       "--as",
       "orders",
       ...words(),
+      // A checkout in /tmp is hidden from confined programs.
+      "--read",
+      ROOT,
       "--",
       process.execPath,
-      join(import.meta.dirname, "../../src/cmd/main.ts"),
+      join(ROOT, "src/cmd/main.ts"),
       ...show,
     ]);
     const ids = JSON.parse(stdout).identities.map(({ spiffeId }: { readonly spiffeId: string }) => spiffeId);
