@@ -292,6 +292,10 @@ const BROKEN: Readonly<Record<SpiffeRule, readonly [row: number, attempts: reado
       () => leafWith({ again: keyUsage([DIGITAL_SIGNATURE]) }),
       () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0xc2, Buffer.from("web"))]) }),
       () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0x89, Buffer.from("web"))]) }),
+      // Names of other kinds that have not their form: otherName, directoryName, registeredID.
+      () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0xa0, Buffer.from([2, 1, 2]))]) }),
+      () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0xa4, Buffer.from([2, 1, 2]))]) }),
+      () => leafWith({ names: alternativeNames([uriName("spiffe://a.test/web"), encodeElement(0x88, Buffer.from([0x80, 1]))]) }),
       () => peer(replaced(buildLeaf(a.authority), "06072a8648ce3d0201", "04072a8648ce3d0201")),
       () => peer(replaced(buildLeaf(a.authority), "0603550403", "0403550403")),
     ],
@@ -648,6 +652,20 @@ const ACCEPTED: readonly (readonly [row: number, what: string, attempt: Attempt]
     8,
     "other names beside the URI",
     () => leafWith({ names: alternativeNames([dnsName("x"), uriName("spiffe://a.test/web"), dnsName("y")]) }),
+  ],
+  [
+    8,
+    "names of other kinds beside the URI",
+    // otherName 1.2.3 with an INTEGER, a directoryName without parts, and registeredID 1.2.3.
+    () =>
+      leafWith({
+        names: alternativeNames([
+          uriName("spiffe://a.test/web"),
+          encodeElement(0xa0, Buffer.from([6, 2, 0x2a, 3, 0xa0, 3, 2, 1, 2])),
+          encodeElement(0xa4, Buffer.from([0x30, 0])),
+          encodeElement(0x88, Buffer.from([0x2a, 3])),
+        ]),
+      }),
   ],
   [
     10,

@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { constructedContextTag, contextTag, TAG } from "../lib/der.ts";
 import { type DerReader, readDer } from "../lib/der-reader.ts";
+import { decodeOid } from "../lib/oid.ts";
 import { ok, type Result } from "../lib/result.ts";
 import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { refuse, SpiffeError } from "./spiffe-error.ts";
@@ -251,8 +252,26 @@ function readConstraints(reader: DerReader, _: boolean, draft: Draft): void {
 /** GeneralName tags: dNSName and uniformResourceIdentifier. */
 const DNS_NAME = contextTag(2);
 const URI = contextTag(6);
-/** All of GeneralName (RFC 5280 §4.2.1.6): constructed are otherName, x400Address, directoryName and ediPartyName. */
-const GENERAL_NAMES: ReadonlySet<number> = new Set([...[1, 2, 6, 7, 8].map(contextTag), ...[0, 3, 4, 5].map(constructedContextTag)]);
+const OTHER_NAME = constructedContextTag(0);
+const REGISTERED_ID = contextTag(8);
+/** The others of GeneralName (RFC 5280 §4.2.1.6): rfc822Name, iPAddress, and the constructed x400Address and ediPartyName. */
+const UNREAD_NAMES: ReadonlySet<number> = new Set([contextTag(1), contextTag(7), constructedContextTag(3), constructedContextTag(5)]);
+
+/** Of a name that is not read the form is checked, where it has one: another reader would stumble over the list, and see no name at all. */
+function skipName(list: DerReader, tag: number): void {
+  if (tag === OTHER_NAME)
+    list.enter(tag, (name) => {
+      name.oid();
+      name.enter(constructedContextTag(0), (value) => value.element());
+    });
+  else if (tag === DIRECTORY_NAME) list.enter(tag, readName);
+  else if (tag === REGISTERED_ID) {
+    const { content } = list.element();
+    if (decodeOid(content, 0, content.length) === undefined)
+      throw new SpiffeError("x509-encoding", "an alternative name of the certificate is no canonical OBJECT IDENTIFIER");
+  } else if (UNREAD_NAMES.has(tag)) list.element();
+  else throw new SpiffeError("x509-encoding", "an alternative name of the certificate is of no kind that there is");
+}
 
 function readAlternativeNames(reader: DerReader, isCritical: boolean, draft: Draft): void {
   const uris: string[] = [];
@@ -260,12 +279,13 @@ function readAlternativeNames(reader: DerReader, isCritical: boolean, draft: Dra
   const otherTags: number[] = [];
   reader.sequence((list) => {
     list.rest(() => {
-      const { tag, content } = list.element();
+      const { tag, content } = list.peek();
       // latin1 keeps every octet: what is not ASCII is refused by whoever parses the name.
       if (tag === URI) uris.push(Buffer.from(content).toString("latin1"));
       else if (tag === DNS_NAME) dnsNames.push(Buffer.from(content).toString("latin1"));
-      else if (GENERAL_NAMES.has(tag)) otherTags.push(tag);
-      else throw new SpiffeError("x509-encoding", "an alternative name of the certificate is of no kind that there is");
+      else otherTags.push(tag);
+      if (tag === URI || tag === DNS_NAME) list.element();
+      else skipName(list, tag);
     });
   });
   draft.names = { isCritical, uris, dnsNames, otherTags };
