@@ -2,8 +2,6 @@
  * The sensor: programs in the kernel tell what processes do; here their records become events, the table of processes, and findings.
  * What is told of processes is always on; system calls are told only while somebody needs them.
  */
-import { realpathSync, statSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Btf } from "../ebpf/btf/btf.ts";
 import { attachRawTracepoint } from "../ebpf/kernel/attach.ts";
 import { type Collection, loadCollection } from "../ebpf/kernel/collection.ts";
@@ -30,7 +28,7 @@ import type { CountedRing } from "./programs/assembly.ts";
 import { callPrograms } from "./programs/call-programs.ts";
 import { CALL_ROWS, type CallRing, type CallRow } from "./programs/call-table.ts";
 import { type HookPrograms, hookPrograms, tellsCapabilities } from "./programs/hook-programs.ts";
-import { MAX_REFUSED, type ProcessPrograms, processPrograms, type RefusedFile } from "./programs/process-programs.ts";
+import { type ProcessPrograms, processPrograms } from "./programs/process-programs.ts";
 import {
   CALL_RECORD,
   CGROUP_RECORD,
@@ -45,6 +43,7 @@ import {
 } from "./programs/record-layouts.ts";
 import { RecentAttempts } from "./recent-attempts.ts";
 import { textUntilZero } from "./record-text.ts";
+import { keyOfFile, refusedFiles } from "./refused-files.ts";
 
 /** What is looked up elsewhere; each must answer at once, from memory. */
 export interface SensorLookups {
@@ -108,39 +107,6 @@ function rowsByNumber(names: readonly string[]): ReadonlyMap<number, CallRow> {
 
 const areOthers = (known: ProcessView, task: TaskFacts): boolean =>
   known.euid !== task.euid || known.uid !== task.uid || known.egid !== task.egid || known.capEffective !== task.capEffective;
-
-const keyText = ({ device, inode }: RefusedFile): string => `${device} ${inode}`;
-
-/** `MKDEV` of the kernel from a device number as users see it; undefined when nothing is there. */
-function refusedFile(path: string): RefusedFile | undefined {
-  const status = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (status === undefined) return undefined;
-  const { dev, ino } = status;
-  const number = Number(dev);
-  const major = (number >>> 8) & 0xfff;
-  const minor = (number & 0xff) | ((number >>> 12) & 0xfff00);
-  return { inode: ino, device: ((major << 20) | minor) >>> 0, padding: 0 };
-}
-
-/** Without these, Vigil would end with the next restart, and the machine with its next start: their programs, and the directories above. */
-function neededFiles(): ReadonlySet<string> {
-  const needed = new Set<string>();
-  for (const link of ["/proc/self/exe", "/proc/1/exe"]) {
-    for (let path = realPath(link); path !== undefined; path = path === "/" ? undefined : dirname(path)) {
-      const file = refusedFile(path);
-      if (file !== undefined) needed.add(keyText(file));
-    }
-  }
-  return needed;
-}
-
-function realPath(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined; // Init is not ours to look at in some containers; then nothing of it is here.
-  }
-}
 
 export class Sensor implements Disposable {
   readonly table: ProcessTable;
@@ -290,15 +256,8 @@ export class Sensor implements Disposable {
    */
   setRefused(paths: readonly string[]): readonly string[] {
     const map = this.#collection.keyed(this.#programs.refused);
-    const left: string[] = [];
-    const needed = neededFiles();
-    const wanted = new Map<string, RefusedFile>();
-    for (const path of paths) {
-      const file = wanted.size < MAX_REFUSED ? refusedFile(path) : undefined;
-      if (file === undefined || needed.has(keyText(file))) left.push(path);
-      else wanted.set(keyText(file), file);
-    }
-    for (const [known] of [...map.entries()]) if (!wanted.delete(keyText(known))) map.delete(known);
+    const { wanted, left } = refusedFiles(paths);
+    for (const [known] of [...map.entries()]) if (!wanted.delete(keyOfFile(known))) map.delete(known);
     for (const file of wanted.values()) map.set(file, 1);
     this.#collection.keyed(this.#programs.isRefusing).set(0, paths.length > left.length ? 1 : 0);
     return left;
